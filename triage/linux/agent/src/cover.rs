@@ -3,7 +3,9 @@
 //! Each thread traces its own operations and notes the places in memory that all processes share: a
 //! bit for each place that this guest has reached, and a list of the places that are new since the
 //! director last took it. So a guest reports a place once, with the first program that reached it,
-//! and the host keeps the union over the guests.
+//! and the host keeps the union over the guests. In programs of system calls, a place counts anew
+//! for each call that reaches it. (Rarely, two such pairs share a bit. The second is then not
+//! reported.)
 //!
 //! Exits, interrupts and kernel threads are not traced. Each migration that is held open has a
 //! kernel thread of its own.
@@ -30,8 +32,8 @@ const TEXT: u64 = 0xffff_ffff_8100_0000;
 const GRAIN: u64 = 4;
 /// The number of bits, enough for 16 MiB of text.
 const BITS: usize = 1 << PLACE_BITS;
-/// How far apart the bits of two calls are for the same place. An odd number, so that the calls
-/// spread over all bits.
+/// For the same place, the bits of two calls with successive numbers are this far apart. The number
+/// is odd, so that the calls spread over all bits.
 const SPREAD: usize = 0x9_e377;
 
 /// The places that were reached.
@@ -140,8 +142,8 @@ impl Trace {
         self.area[0].store(0, Ordering::Relaxed);
     }
 
-    /// It has ended. `call` is its number, if places are told apart by the call that reached them;
-    /// otherwise 0.
+    /// The operation has ended; its places are noted. `call` is the number of the system call that
+    /// counts as reaching them, or 0 for none.
     pub fn end(&self, call: u16) {
         let count = self.area[0].load(Ordering::Relaxed) as usize;
         // Noting a place may enter the kernel, and KCOV traces that as well. `count` was read

@@ -16,7 +16,7 @@ impl Call {
     pub const fn has_one_effect(&self) -> bool {
         match self {
             Self::Map { kind, .. } => !matches!(kind, MapKind::Shm | MapKind::Stack | MapKind::Secret),
-            // the agent looks at the frames first
+            // before these two, the agent reads pagemap to note the frames
             Self::Advise(_, advice) => !matches!(advice, Advice::HwPoison | Advice::SoftOffline),
             Self::Unmap(_)
             | Self::Seal(_)

@@ -362,7 +362,8 @@ impl Call {
         )
     }
 
-    /// It writes to memory of a process, and may wait for userfaultfd.
+    /// It writes to memory that a process maps, and page faults of these writes may wait for
+    /// userfaultfd.
     pub const fn writes(&self) -> bool {
         matches!(
             self,

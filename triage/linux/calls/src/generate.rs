@@ -340,7 +340,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         21 | 22 => Call::Read(few(known, rng)),
         23 => Call::MemWrite(few(known, rng)),
         24..=33 => match pick(Advice::ALL, rng) {
-            // each page costs the guest a frame until the program has ended
+            // only one page, because the guest lacks its frame until the program has ended
             advice @ (Advice::HwPoison | Advice::SoftOffline) => {
                 Call::Advise(Range::new(range.first, 1), advice)
             }

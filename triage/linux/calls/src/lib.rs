@@ -46,8 +46,8 @@ pub const PAGES: u16 = 4 * HUGE;
 pub const PAGE_BYTES: u64 = 4096;
 /// The address of the window's first page. A huge page can lie there.
 pub const BASE: u64 = 0x7000_0000_0000;
-/// The highest value of [`Step::fail`]. Allocations of a call with a higher number cannot be made
-/// to fail.
+/// The highest value of [`Step::fail`]. Only the allocations of a call up to this number can be
+/// made to fail.
 pub const MOST_FAIL: u8 = 99;
 /// Most steps of a program.
 pub const MAX_STEPS: usize = 32;
@@ -143,10 +143,11 @@ pub struct CallsReply {
     pub said: String,
     /// The number of known breaches that were passed over.
     pub passed_over: u32,
-    /// How often the program ran.
+    /// How often the program ran for this reply.
     pub runs: u16,
     /// A process could not be killed, so the guest is of no more use.
     pub stuck: bool,
-    /// Places of the kernel that this guest reached for the first time.
+    /// Places of the kernel that a call of this program was the first to reach in this guest, or
+    /// reached by a call of another name than before. Each number also has the number of the call.
     pub reached: Vec<u32>,
 }

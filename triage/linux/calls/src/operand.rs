@@ -206,7 +206,8 @@ impl MapKind {
         )
     }
 
-    /// Shared memory that is kept as anonymous shared memory is.
+    /// The kernel keeps this shared memory in the same way as anonymous shared memory (shmem),
+    /// unless the program has huge pages of hugetlb for it.
     pub const fn is_shmem(self) -> bool {
         matches!(
             self,

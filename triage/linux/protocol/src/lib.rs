@@ -69,8 +69,9 @@ pub const MAX_WORDS: usize = 160;
 /// later program reaches it.
 pub const MAX_REACHED: usize = 1 << 14;
 
-/// The low bits of the number of a place: its offset in the kernel's text, in units of 4 bytes. The
-/// high bits are the number of the call that reached it, if places are told apart by calls.
+/// How many low bits of the number of a place are its offset in the kernel's text, in units of 4
+/// bytes. The high bits are the number of the system call that reached it; in programs of the model
+/// they are 0.
 pub const PLACE_BITS: u32 = 22;
 
 /// The number of kinds of allocations.
@@ -164,7 +165,7 @@ pub struct Reply {
     /// An error that the kernel has reported since the last job, and that has not ended the guest.
     #[serde(deserialize_with = "at_most::<_, _, MAX_WORDS>")]
     pub words: Vec<u8>,
-    /// Places of the kernel that this guest reached for the first time: their numbers, of
+    /// The numbers of the places of the kernel that this guest reached for the first time, each of
     /// [`PLACE_BITS`] bits. Empty unless the guest was told to follow coverage.
     #[serde(deserialize_with = "at_most::<_, _, MAX_REACHED>")]
     pub reached: Vec<u32>,

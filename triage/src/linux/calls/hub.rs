@@ -19,8 +19,8 @@ const MOST_REDUCED: u32 = 10;
 const MOST_COSTLY: u32 = 2;
 /// One in this many of the programs that look as if they would end or stop a guest is run.
 const RISKED: u32 = 32;
-/// One in this many of the programs that look as if they had a known finding is reduced, if it
-/// breaks a promise of the same group.
+/// A program looks known if it makes all calls of an earlier finding in their order, and breaks a
+/// promise of the same group. One in this many of such programs is reduced.
 const UNSURE: u32 = 8;
 /// Of the programs that could make two calls at once, one in this many does. The others make one
 /// call at a time, because a program that makes two at once runs several times.
@@ -100,9 +100,9 @@ impl CallsFinding {
     }
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private
-    /// memory if the finding stays the same with private memory. Kinds that the kernel keeps alike
-    /// count as one. None counts if a call with wrong arguments succeeds, because such a call ends
-    /// before the kernel looks at memory.
+    /// memory if the finding stays the same with private memory. Kinds that the kernel keeps in the
+    /// same way count as one. For [`BreachKind::Accepted`] the set is empty, because a call with
+    /// wrong arguments mostly ends before the kernel looks at memory.
     fn kinds(&self) -> HashSet<(MapKind, bool)> {
         let is_of_memory = !matches!(self.symptom, Symptom::Broken(BreachKind::Accepted, _));
         let steps = self.program.steps.iter().filter(|_| is_of_memory);
@@ -123,8 +123,9 @@ impl CallsFinding {
 
     /// True if both findings break promises of the same group ([`BreachKind::group`]), and the
     /// program of `self` makes all kinds of calls and maps all kinds of memory that the program of
-    /// `other` does; if their symptoms are the same, also the other way round. If the symptom of
-    /// `self` is costly, only the symptoms are compared: they must be the same.
+    /// `other` does. If both findings have the same symptom, it is enough that the program of
+    /// `other` makes and maps all that the program of `self` does. If the symptom of `self` is
+    /// costly, only the symptoms are compared: they must be the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
@@ -155,7 +156,7 @@ pub struct Hub {
     /// Programs that earlier runs kept.
     seeds: VecDeque<Program>,
     programs: Vec<Program>,
-    /// Places in the kernel.
+    /// Places in the kernel, whichever call reached them.
     places: HashSet<u32>,
     /// Places, each with the call that reached it.
     reached: HashSet<u32>,
@@ -282,7 +283,8 @@ impl Hub {
             .collect()
     }
 
-    /// Notes what a program reached, and keeps it if that is new. Returns true if it is.
+    /// Notes the places that a program reached, each with the call that reached it. If one of these
+    /// pairs is new, keeps the program and returns true.
     pub fn learn(&mut self, program: &Program, reached: &[u32]) -> bool {
         let before = self.reached.len();
         self.reached.extend(reached);

@@ -34,12 +34,13 @@ const RUNS_OF_DEATHS: u32 = 40;
 /// The same if the program makes two calls at once. In each of these runs, the guest repeats the
 /// program many times.
 const RUNS_OF_TWO: u32 = 120;
-/// How often a program runs that makes two calls at once.
+/// How often a program runs that makes two calls at once, if it shows no breach.
 const TRIES: u16 = 5;
 /// The same when it is to show a finding again.
 const TRIES_AGAIN: u16 = 100;
-/// A simpler program runs at most this many times as often as the program that it comes from had to
-/// run to show the finding.
+/// In a reduction, a simpler program that makes two calls at once may run this many times as often
+/// as the original program ran until it showed the finding. The limits are [`TRIES`] and
+/// [`TRIES_AGAIN`].
 const PATIENT: u16 = 4;
 /// How long a reduction may go on when the time of the run is over.
 const GRACE: Duration = Duration::from_secs(30);
@@ -85,7 +86,7 @@ struct Bench<'a> {
     /// Each program gets a guest of its own, because what an earlier one left in the kernel hides
     /// the finding.
     is_fresh: bool,
-    /// How often a program runs that makes two calls at once.
+    /// How often a program runs that makes two calls at once, if it shows no breach.
     tries: u16,
     /// How often the last program ran.
     ran: u16,
@@ -171,7 +172,7 @@ impl Run<'_> {
         self.stop.is_set() || self.ends.is_some_and(|ends| Instant::now() >= ends)
     }
 
-    /// The time has been over for so long that reductions end.
+    /// True if the time of the run has been over for [`GRACE`], so that reductions must end.
     fn is_late(&self) -> bool {
         let ends = self.ends.and_then(|ends| ends.checked_add(GRACE));
         ends.is_some_and(|ends| Instant::now() >= ends)
@@ -351,8 +352,8 @@ impl Run<'_> {
         Ok(first.is_some_and(|first| first.symptom != death.symptom && self.hub().has(&first)))
     }
 
-    /// Adds a finding. If this run has none like it yet, prints it. Then also saves it, unless a
-    /// file of a known bug shows it.
+    /// Adds a finding. If this run has none like it yet, prints it. A new finding is also saved,
+    /// unless its program is one of the given files.
     fn report(&self, finding: CallsFinding) {
         if !self.hub().add(finding.clone()) {
             return;

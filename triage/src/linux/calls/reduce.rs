@@ -3,13 +3,13 @@
 use mm_linux_calls::{Advice, Call, FileKind, HUGE, MapKind, Program, Prot, Range};
 use std::collections::HashSet;
 
-/// Simpler programs, in the order in which they are tried: first those without some of the steps,
-/// the largest removals first; then those with as many steps and simpler settings, operands or
-/// calls.
+/// Simpler programs. The first one makes one call at a time, if the program makes two at once. Then
+/// come those without some of the steps, the largest removals first. The last ones have as many
+/// steps, and simpler settings, operands or calls.
 fn candidates(program: &Program) -> Vec<Program> {
     let len = program.steps.len();
     let mut all = Vec::new();
-    // one call at a time runs once, two at once run many times
+    // a program that makes one call at a time is cheap: it runs once, the others run many times
     if program.makes_two_at_once() {
         let mut alone = program.clone();
         alone.steps.iter_mut().for_each(|step| step.beside = false);
@@ -156,8 +156,9 @@ pub fn reduce<E>(
 ) -> Result<Program, E> {
     let mut left = runs;
     let mut tried = HashSet::from([program.clone()]);
-    // After a success, the new list is tried from the same place, because what failed before mostly
-    // fails again. The reduction ends when all candidates of a list have failed.
+    // After a success there is a new list. The search goes on at the same position in it, because
+    // the kinds of changes that failed before mostly fail again. The search ends when all
+    // candidates of a list have failed.
     let mut list = candidates(&program);
     let (mut at, mut failed) = (0, 0);
     while failed < list.len() && left > 0 {

@@ -4,10 +4,10 @@
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
 use std::time::Duration;
 
-/// Counters of hugetlb.
+/// The names of the counters of hugetlb begin with this.
 const HUGETLB: &str = "/sys/kernel/mm/hugepages/";
 
-/// Their values.
+/// The values of [`COUNTERS`].
 #[derive(Clone, Debug)]
 pub struct Counters([i64; COUNTERS.len()]);
 
@@ -57,7 +57,8 @@ impl Counters {
         now.into_iter().find(|(_, value)| *value < 0)
     }
 
-    /// The first counter that has not returned.
+    /// The first counter that has not returned to its value. If `is_healed`, those of hugetlb do
+    /// not count.
     fn moved(&self, now: &Self, is_healed: bool) -> Option<usize> {
         let counts = |i: &usize| !is_healed || !COUNTERS[*i].name.starts_with(HUGETLB);
         let mut counters = (0..COUNTERS.len()).filter(counts);
@@ -66,8 +67,9 @@ impl Counters {
 
     /// Compares the counters with their values before the program. If one has moved, reads them
     /// again, the last time after more than a tenth of a second, because the kernel adds batches
-    /// and the counts of each CPU late. The next program is compared with the values read last. If
-    /// frames were broken and given back, the counts of hugetlb need not return.
+    /// and the counts of each CPU late. The next program is compared with the values read last.
+    /// `is_healed` says that broken frames were given back. The counters of hugetlb then need not
+    /// return to their values.
     pub fn check(&mut self, steps: usize, job: &CallsJob, is_healed: bool) -> Option<Breach> {
         let mut now = Self::read();
         let mut moved = self.moved(&now, is_healed);

@@ -544,9 +544,9 @@ impl Process<'_> {
         }
     }
 
-    /// Looks whether a call refused to fill in a page for no reason. The error says that the page
-    /// is there (EEXIST), that it cannot be filled in (EFAULT) or that it has no source (ENOENT);
-    /// but an access finds the page missing.
+    /// Looks whether a call wrongly refused to fill in a page. The error says that the page is
+    /// there (EEXIST), that it cannot be filled in (EFAULT) or that it has no source (ENOENT); but
+    /// an access finds the page missing.
     pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
         let page = usize::from(call.filled().first);
         let ledger = &mut self.shared.board().ledger;

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The most frames of a program.
+/// A program can break at most this many frames, or take them out of use.
 const MOST: usize = 64;
-/// Takes the number of a frame that is to be used again. It is there with `CONFIG_HWPOISON_INJECT`.
+/// A frame whose number is written to this file is used again. The file exists with
+/// `CONFIG_HWPOISON_INJECT`.
 const HEAL: &str = "/sys/kernel/debug/hwpoison/unpoison-pfn";
 
 /// The frames.
@@ -23,13 +24,14 @@ impl Poisoned {
         place.is_some()
     }
 
-    /// Gives the frames back. All processes that used them must have ended. Returns false if there
-    /// were none.
+    /// Gives the frames back. All processes that used them must have ended. Returns false if no
+    /// frame was noted.
     pub fn heal(&self) -> bool {
         let count = self.count.swap(0, Ordering::SeqCst) as usize;
         for frame in &self.frames[..count.min(MOST)] {
             let frame = frame.load(Ordering::SeqCst);
-            // it fails for a frame that is not broken, because the call failed
+            // if MADV_HWPOISON or MADV_SOFT_OFFLINE failed, the frame is not broken, and the write
+            // fails
             let _ = std::fs::write(HEAL, frame.to_string());
         }
         count > 0

@@ -120,7 +120,8 @@ impl Process<'_> {
             };
             let steps = &self.job.program.steps;
             if writes && steps.get(step).is_some_and(|step| step.call.writes()) {
-                // what woke the thread may have been the same write to the page
+                // the call of this step may have written to the page, too, and the order of the two
+                // writes is not known
                 ledger.has_raced(self.me, page);
             }
             if let Some(shown) = shown {

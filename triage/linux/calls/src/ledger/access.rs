@@ -98,7 +98,7 @@ impl Ledger {
         self.loosen(process, at);
         let monitor = self.monitor;
         let page = &mut self.pages[process][at];
-        // what the monitor fills in is not protected
+        // a page that the monitor fills in has no protection any more
         let is_filled = monitor && page.may_be_missing();
         page.set(UNSURE, page.has(UNSURE) || is_filled && page.has(PROTECTED));
         page.set(PROTECTED, page.has(PROTECTED) && !is_filled);

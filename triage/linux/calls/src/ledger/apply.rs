@@ -250,7 +250,7 @@ impl Ledger {
                 }
             }
             Call::Continue(range) => {
-                // it maps what the object contains
+                // the page of the file is mapped, so protection and poison are gone
                 for page in self.pages[process][range.pages()]
                     .iter_mut()
                     .take(done.into())
@@ -294,8 +294,9 @@ impl Ledger {
         });
     }
 
-    /// A call that locks memory by the way (`mlockall`, and what maps memory after it) has lacked
-    /// memory. Linux does not report that it left pages out.
+    /// An allocation has failed in a call that also locks memory: `mlockall`, or a call that maps
+    /// memory after it. Linux does not report that it has left pages unlocked. So no page is
+    /// claimed to be locked.
     pub fn may_lack_locked(&mut self, process: usize) {
         let pages = self.pages[process].iter_mut();
         pages.for_each(|page| page.set(LOCKED, false));

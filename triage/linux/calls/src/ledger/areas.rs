@@ -448,7 +448,7 @@ impl Ledger {
                 page.set(GUARD, true);
             }
             Advice::GuardRemove => page.set(GUARD, false),
-            // the kernel may drop a page that it can read again from a file
+            // instead of moving a page of a file, the kernel may drop it
             Advice::SoftOffline => page.set(POPULATED, page.has(POPULATED) && !page.any(FILE)),
             Advice::HugePage => page.set(NO_HUGE, false),
             Advice::Mergeable => page.set(UNMERGED, false),
@@ -457,16 +457,17 @@ impl Ledger {
         });
     }
 
-    /// The frames of these pages are broken. All pages that may have the same frame are lost: those
-    /// with the same word, because `fork` or KSM may have made them share it.
+    /// The frames of these pages are broken. All pages that may have one of these frames are lost.
+    /// They are the pages with the same word, because `fork` or KSM may have made them share a
+    /// frame.
     fn break_frames(&mut self, process: usize, range: Range) {
         for at in range.pages() {
             let broken = self.pages[process][at];
             if !broken.has(MAPPED) {
                 continue;
             }
-            // a huge page of hugetlb is one frame, and what a page without promises shares is not
-            // known
+            // A huge page of hugetlb is lost as a whole, although its pages have different words.
+            // Of a page without promises, the ledger does not know the word. Then all is lost.
             let is_any = broken.any(VAGUE | HUGETLB | OR_ZERO);
             let word = self.word(&broken);
             for owner in 0..self.pages.len() {

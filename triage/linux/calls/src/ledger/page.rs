@@ -165,7 +165,7 @@ impl Page {
     /// Something may have read from it or, if `writes`, written to it, as a page fault does. Its
     /// contents stay the same.
     pub const fn is_touched(&mut self, writes: bool, resolves: bool) {
-        // what the monitor fills in is not protected
+        // a page that the monitor fills in has no protection any more
         let ends = if writes || self.may_be_missing() {
             PROTECTED | RWP
         } else {

@@ -125,8 +125,9 @@ impl Kernel {
         Self::ioctl(uffd, command, words)
     }
 
-    /// Notes the frames of a range that the process is about to declare broken. Returns false if a
-    /// page is not present, or is the zero page, which many others use.
+    /// Notes the frames of a range that the process is about to declare broken or to take out of
+    /// use. Returns false if it must not do so: a page is not present, a page is the zero page,
+    /// which all processes share, or there is no room for a note.
     fn may_poison(&mut self, range: Range) -> bool {
         let mut entries = vec![0; range.len.into()];
         let is_shown = self.pagemap(range.first.into(), &mut entries);

@@ -113,7 +113,7 @@ pub struct Kernel {
     uffd: Option<i32>,
     /// Where the monitor leaves what it reads, if the program has one.
     mailbox: Option<&'static Mailbox>,
-    /// Where the process notes the frames that it declares broken.
+    /// Where the process notes the frames that it declares broken or takes out of use.
     poisoned: &'static Poisoned,
     /// The monitor, once there is a userfaultfd.
     monitor: Option<Monitor>,
