@@ -108,6 +108,8 @@ impl Bench<'_> {
             }
         };
         self.jobs += 1;
+        // a guest that dies does not say how often the program ran
+        self.ran = TRIES_AGAIN;
         let job = CallsJob {
             id: self.jobs,
             program: program.clone(),
