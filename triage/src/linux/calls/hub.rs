@@ -90,13 +90,14 @@ pub struct CallsFinding {
 
 impl CallsFinding {
     /// The kinds of calls, which tell causes apart; also `fail` if one of the calls lacks memory,
-    /// and `beside` if two calls are made at once.
+    /// `beside` if two calls are made at once, and `hugepage` if all memory may have huge pages.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
         let fails = steps.clone().any(|step| step.fail > 0).then_some("fail");
         let beside = self.program.makes_two_at_once().then_some("beside");
+        let huge = self.program.always.then_some("hugepage");
         let families = steps.map(|step| step.call.family());
-        families.chain(fails).chain(beside).collect()
+        families.chain(fails).chain(beside).chain(huge).collect()
     }
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private
