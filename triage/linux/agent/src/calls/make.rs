@@ -109,10 +109,6 @@ impl Process<'_> {
                     self.note(at, page, shown);
                 }
                 board.ledger.apply(self.me, call, result, at, done);
-                let locks = matches!(call, Call::LockAll(_)) || call.changes_mappings();
-                if locks && step.fail > 0 {
-                    board.ledger.may_lack_locked(self.me);
-                }
                 self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
                 self.look_at_waiters(at, Some((call, result, done)));

@@ -294,14 +294,6 @@ impl Ledger {
         });
     }
 
-    /// An allocation has failed in a call that also locks memory: `mlockall`, or a call that maps
-    /// memory after it. Linux does not report that it has left pages unlocked. So no page is
-    /// claimed to be locked.
-    pub fn may_lack_locked(&mut self, process: usize) {
-        let pages = self.pages[process].iter_mut();
-        pages.for_each(|page| page.set(LOCKED, false));
-    }
-
     /// UFFDIO_RWPROTECT has succeeded on a page. Only if the page was present before is it known to
     /// be protected.
     pub fn rw_protected(&mut self, process: usize, at: usize, was_present: bool) {
