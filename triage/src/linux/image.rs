@@ -55,6 +55,11 @@ impl Default for Patience {
 /// open.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
 
+/// The CPU of most guests.
+const CPU: &str = "qemu64";
+/// A CPU with protection keys, which makes switches between tasks slower.
+const CPU_WITH_KEYS: &str = "qemu64,+xsave,+pku";
+
 /// What the guest boots.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -69,6 +74,8 @@ pub struct Image {
     /// Its kernel has KASAN, which needs an eighth of all memory, and keeps freed memory for a
     /// while.
     has_kasan: bool,
+    /// QEMU's name for the guest's CPU.
+    cpu: &'static str,
     /// The image's folder, locked. While this is open, no other build removes the image.
     _in_use: Arc<File>,
 }
@@ -93,6 +100,20 @@ impl Image {
     /// A sentence. The script itself has said on standard error what is missing.
     pub fn ensure(root: &Path) -> Result<Self, String> {
         Self::made(root, &[])
+    }
+
+    /// Like [`Image::ensure`], for the programs of `docs/found`: with protection keys, control groups
+    /// and more (`triage/linux/config/whole`).
+    ///
+    /// # Errors
+    ///
+    /// A sentence. The script itself has said on standard error what is missing.
+    pub fn whole(root: &Path) -> Result<Self, String> {
+        let image = Self::made(root, &[("WHOLE", "1")])?;
+        Ok(Self {
+            cpu: CPU_WITH_KEYS,
+            ..image
+        })
     }
 
     /// Like [`Image::ensure`], for a kernel that reports which places a program reaches.
@@ -166,6 +187,7 @@ impl Image {
                 Patience::default()
             },
             has_kasan,
+            cpu: CPU,
             _in_use: Arc::new(in_use),
         })
     }
@@ -183,6 +205,7 @@ impl Image {
             told: "",
             patience,
             has_kasan: false,
+            cpu: CPU,
             _in_use: Arc::new(File::open("/dev/null").expect("the device")),
         }
     }
@@ -305,7 +328,7 @@ impl Image {
     pub(super) fn qemu(&self, append: &str, megabytes: u32) -> Command {
         let megabytes = megabytes * if self.has_kasan { 2 } else { 1 };
         let mut qemu = Command::new(&self.qemu);
-        qemu.args(["-machine", "microvm,acpi=off", "-accel", "tcg", "-cpu", "qemu64", "-nodefaults", "-no-reboot"])
+        qemu.args(["-machine", "microvm,acpi=off", "-accel", "tcg", "-cpu", self.cpu, "-nodefaults", "-no-reboot"])
             .args(["-m", &megabytes.to_string()])
             .args(["-display", "none", "-append"])
             .arg(format!(

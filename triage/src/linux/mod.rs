@@ -63,6 +63,8 @@ impl Session {
         let files = files_of(&args.files).map_err(Status::unusable)?;
         let image = if args.fuzz.is_some() && !args.no_coverage {
             Image::that_follows_coverage(root)
+        } else if args.programs {
+            Image::whole(root)
         } else {
             Image::ensure(root)
         };
