@@ -72,6 +72,8 @@ impl Call {
             | Self::Truncate(_)
             | Self::Limit(_)
             | Self::Mdwe
+            | Self::MergeAll(_)
+            | Self::HugeOff(_)
             | Self::MapLimit
             | Self::HugetlbLimit
             | Self::Splice(_)

@@ -51,7 +51,7 @@ kinds! {
         "pagemap shows whether a page is mapped exclusively";
     NotLocked, "not-locked", "a page that is locked into memory is not in memory",
         "a page that is locked stays in memory until it is unlocked or dropped";
-    Merged, "merged", "a page is one of KSM after MADV_UNMERGEABLE has succeeded",
+    Merged, "merged", "a page is one of KSM after MADV_UNMERGEABLE, or the end of PR_SET_MEMORY_MERGE, has succeeded",
         "MADV_UNMERGEABLE, when it succeeds, has taken back what KSM did to the range";
     Mincore, "mincore", "mincore and pagemap disagree about whether a page is resident",
         "mincore and pagemap agree about which pages are resident";
@@ -133,7 +133,7 @@ kinds! {
         "a call can be undone, if there is a call for that";
     FalseExclusive, "false-exclusive", "pagemap shows a page as exclusively mapped that two processes map",
         "pagemap shows a page as exclusively mapped only if one process maps it";
-    HugePage, "huge-page", "there is a huge page in memory that had MADV_NOHUGEPAGE from the beginning",
+    HugePage, "huge-page", "there is a huge page in memory that had MADV_NOHUGEPAGE or PR_SET_THP_DISABLE from the beginning",
         "memory with MADV_NOHUGEPAGE gets no huge pages";
     Evictable, "evictable", "a page that is locked into memory does not count as locked",
         "a page that is locked into memory counts as locked";

@@ -117,6 +117,11 @@ pub enum Call {
     Limit(Resource),
     /// `PR_SET_MDWE`.
     Mdwe,
+    /// `PR_SET_MEMORY_MERGE`: KSM may merge all pages of the process, or none.
+    MergeAll(bool),
+    /// `PR_SET_THP_DISABLE`: 0 not, 1 the process gets no huge pages, 2 except where it asks for them
+    /// (`PR_THP_DISABLE_EXCEPT_ADVISED`).
+    HugeOff(u8),
     /// Clears the soft-dirty bits (4 to `/proc/self/clear_refs`).
     ClearSoftDirty,
     /// KSM scans all memory.
@@ -244,6 +249,8 @@ impl Call {
             Self::FileMode => "chmod",
             Self::Limit(_) => "limit",
             Self::Mdwe => "mdwe",
+            Self::MergeAll(_) => "memory-merge",
+            Self::HugeOff(_) => "thp-disable",
             Self::Write(_) => "write",
             Self::WriteAlternate(_) => "write-alternate",
             Self::Read(_) => "read",
@@ -463,6 +470,8 @@ impl Call {
             | Self::FileMode
             | Self::Limit(_)
             | Self::Mdwe
+            | Self::MergeAll(_)
+            | Self::HugeOff(_)
             | Self::Ksm
             | Self::Khugepaged
             | Self::Compact

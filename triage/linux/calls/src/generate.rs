@@ -256,13 +256,15 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..146) {
+    match rng.u8(0..150) {
         142 | 143 => Call::Odd(range, pick(Odd::ALL, rng)),
         144 => Call::FarRead(few(known, rng)),
         145 => {
             let first = range.first.saturating_sub(pick(&OFFSETS, rng).max(1));
             Call::FarRead(Range::new(first, 1))
         }
+        146 | 147 => Call::MergeAll(rng.u8(0..3) > 0),
+        148 | 149 => Call::HugeOff(rng.u8(0..3)),
         138..=140 => Call::UringRead(few(known, rng)),
         141 => Call::Detach(range),
         114..=117 => Call::Brk(range, pick(&LENS, rng)),

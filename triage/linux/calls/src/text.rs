@@ -98,11 +98,11 @@ impl Display for Step {
             | Call::FileSize(number) => write!(f, " {number}"),
             Call::LockAll(flags) | Call::SealFile(flags) => write!(f, " {flags:#x}"),
             Call::Bind(_, policy, node) => write!(f, " {} {node}", policy.name()),
-            Call::HomeNode(_, node) => write!(f, " {node}"),
+            Call::HomeNode(_, number) | Call::HugeOff(number) => write!(f, " {number}"),
             Call::Limit(resource) => write!(f, " {}", resource.name()),
             Call::Lock { on_fault, .. } => f.write_str(flag(on_fault, " onfault")),
             Call::Register(_, modes) => write!(f, " {}", modes.name()),
-            Call::WriteProtect(_, on) | Call::RwProtect(_, on) => {
+            Call::WriteProtect(_, on) | Call::RwProtect(_, on) | Call::MergeAll(on) => {
                 f.write_str(if on { " on" } else { " off" })
             }
             Call::Copy(_, protect) => f.write_str(flag(protect, " wp")),
@@ -270,6 +270,12 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
     let without_range = match name {
         "mlockall" => Some(Call::LockAll(number(operands.first(), 7)? as u8)),
         "seal-file" => Some(Call::SealFile(number(operands.first(), 63)? as u8)),
+        "thp-disable" => Some(Call::HugeOff(number(operands.first(), 2)? as u8)),
+        "memory-merge" => match operands.first() {
+            Some(&"on") => Some(Call::MergeAll(true)),
+            Some(&"off") => Some(Call::MergeAll(false)),
+            _ => return Err("memory-merge needs on or off".to_owned()),
+        },
         "file-size" => Some(Call::FileSize(number(operands.first(), PAGES)?)),
         "limit" => {
             let word = operands.first().copied().unwrap_or_default();

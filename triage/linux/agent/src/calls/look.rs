@@ -423,10 +423,11 @@ impl Process<'_> {
     }
 
     /// The empty pages (neither in memory nor in swap) of the private memory that a call binds to a
-    /// node or marks with MADV_NOHUGEPAGE.
+    /// node or excludes from huge pages.
     pub(super) fn empty_before(&mut self, call: &Call) -> Vec<usize> {
         let range = match *call {
             Call::Bind(range, Policy::Bind, _) | Call::Advise(range, Advice::NoHugePage) => range,
+            Call::HugeOff(1) => Range::new(0, PAGES),
             _ => return Vec::new(),
         };
         let mut entries = vec![0u64; range.len.into()];

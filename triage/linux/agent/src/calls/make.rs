@@ -112,7 +112,7 @@ impl Process<'_> {
                 self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
                 self.look_at_waiters(at, Some((call, result, done)));
-                if let Call::Advise(..) = call {
+                if let Call::Advise(..) | Call::HugeOff(_) = call {
                     for page in empty.into_iter().filter(|_| result == 0) {
                         board.ledger.is_never_huge(self.me, page);
                     }

@@ -37,6 +37,7 @@ impl Ledger {
                 | Call::UffdMove(..)
                 | Call::Poison(_)
                 | Call::Advise(_, Advice::Mergeable | Advice::Unmergeable)
+                | Call::MergeAll(_)
         );
         if maps || is_soiled {
             self.may_all_be_dirty(process);
@@ -87,6 +88,18 @@ impl Ledger {
             Call::UnlockAll => self.each_mapped(process, Range::new(0, PAGES), |page| {
                 page.set(LOCKED, false);
             }),
+            Call::MergeAll(on) => {
+                for page in &mut self.pages[process] {
+                    let is_unmerged = !on && !failed && !page.any(HUGETLB);
+                    page.set(UNMERGED, page.has(MAPPED) && is_unmerged);
+                }
+            }
+            Call::HugeOff(mode) if !failed => {
+                self.huge_off[process] = mode == 1;
+                for page in &mut self.pages[process] {
+                    page.set(NO_HUGE, page.has(NO_HUGE) && mode == 1);
+                }
+            }
             Call::Unlock(range) => self.each_mapped(process, range, |page| page.set(LOCKED, false)),
             // a page on a device is not in memory
             Call::ToDevice(range) => {
@@ -307,7 +320,8 @@ impl Ledger {
         }
     }
 
-    /// MADV_NOHUGEPAGE has succeeded on a page where nothing was.
+    /// The page must not become a part of a huge page, and nothing was there when it was excluded
+    /// from huge pages.
     pub fn is_never_huge(&mut self, process: usize, at: usize) {
         let page = &mut self.pages[process][at];
         page.set(

@@ -29,6 +29,9 @@ impl Ledger {
         if is_huge_file {
             flags |= HUGETLB;
         }
+        if self.huge_off[process] && matches!(kind, MapKind::Private | MapKind::Stack) {
+            flags |= NO_HUGE;
+        }
         flags |= match kind {
             MapKind::Private | MapKind::DevZero => DIRTY,
             MapKind::Stack => DIRTY | STACK,
@@ -398,6 +401,7 @@ impl Ledger {
         }
         let is_huge = range.is_huge();
         let wp_async = self.wp_async;
+        let is_off = self.huge_off[process];
         self.each_mapped(process, range, |page| match advice {
             // on hugetlb, Linux rounds the range
             Advice::DontNeed | Advice::DontNeedLocked if page.has(HUGETLB) && !is_huge => {
@@ -450,7 +454,7 @@ impl Ledger {
             Advice::GuardRemove => page.set(GUARD, false),
             // instead of moving a page of a file, the kernel may drop it
             Advice::SoftOffline => page.set(POPULATED, page.has(POPULATED) && !page.any(FILE)),
-            Advice::HugePage => page.set(NO_HUGE, false),
+            Advice::HugePage => page.set(NO_HUGE, page.has(NO_HUGE) && is_off),
             Advice::Mergeable => page.set(UNMERGED, false),
             Advice::Unmergeable => page.set(UNMERGED, !failed && !page.any(HUGETLB)),
             _ => {}
@@ -584,5 +588,6 @@ impl Ledger {
         }
         self.limits_stack[1] = self.limits_stack[0];
         self.locks_future[1] = false;
+        self.huge_off[1] = self.huge_off[0];
     }
 }

@@ -92,6 +92,8 @@ pub struct Ledger {
     limits_locks: bool,
     /// What the process maps may be locked.
     locks_future: [bool; PROCESSES],
+    /// The process gets no huge pages.
+    huge_off: [bool; PROCESSES],
 }
 
 impl Default for Ledger {
@@ -116,6 +118,7 @@ impl Default for Ledger {
             limits_stack: [false; PROCESSES],
             limits_locks: false,
             locks_future: [false; PROCESSES],
+            huge_off: [false; PROCESSES],
         }
     }
 }
@@ -142,6 +145,7 @@ impl Ledger {
         self.limits_stack = [false; PROCESSES];
         self.limits_locks = false;
         self.locks_future = [false; PROCESSES];
+        self.huge_off = [false; PROCESSES];
     }
 
     /// The pages that the program may have changed.

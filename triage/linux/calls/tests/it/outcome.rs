@@ -1,6 +1,6 @@
 //! Which calls must fail, which must succeed, and what must not appear.
 
-use crate::common::{apply, kind_of, map, written};
+use crate::common::{PRESENT, apply, kind_of, map, ran, written};
 use mm_linux_calls::{
     Advice, BreachKind, Call, Ledger, MapKind, Modes, Odd, Performed, Prot, Range, Resource,
 };
@@ -143,6 +143,37 @@ fn memory_without_huge_pages_gets_none() {
         Call::Advise(Range::new(2, 1), Advice::HugePage),
     );
     assert!(!ledger.is_without_huge(0, range));
+}
+
+#[test]
+fn a_process_without_huge_pages_gets_none() {
+    let all = Range::new(0, 1024);
+    let is_without = |text: &str| {
+        let text = format!("mmap p0 0 512 rw\nthp-disable p0 1\nmmap p0 512 512 rw\n{text}");
+        let ledger = ran(&text);
+        let both = Range::new(512, 512);
+        assert!(!ledger.is_without_huge(0, all), "{text}");
+        ledger.is_without_huge(0, both)
+    };
+    assert!(is_without(""));
+    // what asks for huge pages gets none either
+    assert!(is_without("hugepage p0 512 512\n"));
+    assert!(!is_without("thp-disable p0 0\n"));
+    assert!(!is_without("thp-disable p0 2\n"));
+    let forked = ran("thp-disable p0 1\nfork p0\nmmap p1 0 512 rw\nhugepage p1 0 512\n");
+    assert!(forked.is_without_huge(1, Range::new(0, 512)));
+}
+
+#[test]
+fn a_process_that_ends_merging_has_no_pages_of_ksm() {
+    let is_unmerged = |text: &str| {
+        let ledger = ran(&format!("mmap p0 0 1 rw\nwrite p0 0 1\n{text}"));
+        ledger.is_unmerged(0, 0, PRESENT)
+    };
+    assert!(!is_unmerged("memory-merge p0 on\n"));
+    assert!(is_unmerged("memory-merge p0 on\nmemory-merge p0 off\n"));
+    assert!(!is_unmerged("memory-merge p0 off\nmergeable p0 0 1\n"));
+    assert!(!is_unmerged("unmergeable p0 0 1\nmemory-merge p0 on\n"));
 }
 
 #[test]

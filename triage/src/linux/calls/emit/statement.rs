@@ -138,6 +138,19 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             )
         }
         Call::Mdwe => "prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);".to_owned(),
+        Call::MergeAll(on) => format!(
+            "prctl(67 /* PR_SET_MEMORY_MERGE */, {}, 0, 0, 0);",
+            u8::from(*on)
+        ),
+        Call::HugeOff(mode) => format!(
+            "prctl(41 /* PR_SET_THP_DISABLE */, {}, {}, 0, 0);",
+            u8::from(*mode > 0),
+            if *mode == 2 {
+                "2 /* PR_THP_DISABLE_EXCEPT_ADVISED */"
+            } else {
+                "0"
+            }
+        ),
         Call::Write(range) => written(range, step, faulted),
         Call::WriteAlternate(range) => {
             let (first, last) = (range.first, range.first + range.len);

@@ -9,6 +9,7 @@ const PR_SET_MM: c_int = 35;
 const PR_SET_MM_START_BRK: c_ulong = 6;
 const PR_SET_MM_BRK: c_ulong = 7;
 const PR_SET_MDWE: c_int = 65;
+const PR_SET_MEMORY_MERGE: c_int = 67;
 const SET_MEMPOLICY_HOME_NODE: c_long = 450;
 const MPOL_F_ADDR: c_ulong = 2;
 /// Version 3 of `capset`, and all capabilities but CAP_IPC_LOCK.
@@ -189,6 +190,18 @@ impl Kernel {
         let result = told(unsafe { libc::prctl(PR_SET_MDWE, 1, 0, 0, 0) }.into());
         self.refuses_exec |= result == 0;
         result
+    }
+
+    pub(super) fn merge_all(&mut self, on: bool) -> i32 {
+        self.merges |= on;
+        // SAFETY: plain numbers.
+        told(unsafe { libc::prctl(PR_SET_MEMORY_MERGE, c_int::from(on), 0, 0, 0) }.into())
+    }
+
+    pub(super) fn huge_off(mode: u8) -> i32 {
+        let (off, except_advised) = (c_int::from(mode > 0), c_int::from(mode & 2));
+        // SAFETY: plain numbers.
+        told(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, off, except_advised, 0, 0) }.into())
     }
 
     /// A page of a range that is writable and executable, in a process that refuses that.

@@ -346,6 +346,8 @@ impl Kernel {
             Call::FileMode => self.file_mode(),
             Call::Limit(resource) => self.limit(resource),
             Call::Mdwe => self.refuse_exec(),
+            Call::MergeAll(on) => self.merge_all(on),
+            Call::HugeOff(mode) => Self::huge_off(mode),
             Call::Advise(range, Advice::HwPoison | Advice::SoftOffline)
                 if !self.may_poison(range) =>
             {
