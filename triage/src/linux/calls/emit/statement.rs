@@ -140,12 +140,12 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         Call::Mdwe => "prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);".to_owned(),
         Call::MergeAll(on) => format!(
             "prctl(67 /* PR_SET_MEMORY_MERGE */, {}, 0, 0, 0);",
-            u8::from(*on)
+            u8::from(on)
         ),
         Call::HugeOff(mode) => format!(
             "prctl(41 /* PR_SET_THP_DISABLE */, {}, {}, 0, 0);",
-            u8::from(*mode > 0),
-            if *mode == 2 {
+            u8::from(mode > 0),
+            if mode == 2 {
                 "2 /* PR_THP_DISABLE_EXCEPT_ADVISED */"
             } else {
                 "0"
