@@ -8,6 +8,7 @@ use super::args::LinuxArgs;
 use super::compare::{self, Difference};
 use super::guest::{Death, Guest};
 use super::image::Image;
+use super::known;
 use super::lab;
 use super::plan::{self, Plan, Refusal};
 use super::queue::{Case, CaseSource, Reached};
@@ -327,14 +328,19 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         if case.is_known || self.is_passed_over(&verdict, tally) {
             return self.pass_over(case, &verdict, tally);
         }
-        if case.witness_of.is_some() {
+        if let Some(bug) = &case.witness_of {
+            let not_seen = if known::bugs_of(kernel).any(|known| known == bug) {
+                "not seen: this Linux has the bug, too"
+            } else {
+                "not seen"
+            };
             let how = match &verdict {
-                Verdict::Same => "not seen".to_owned(),
+                Verdict::Same => not_seen.to_owned(),
                 Verdict::Differs(all) => match all.iter().find(|d| d.accepted.is_none()) {
                     Some(first) => format!("seen: {first}"),
-                    None => "not seen".to_owned(),
+                    None => not_seen.to_owned(),
                 },
-                Verdict::Kernel(_) if known_death.is_some() => "not seen".to_owned(),
+                Verdict::Kernel(_) if known_death.is_some() => not_seen.to_owned(),
                 Verdict::Kernel(death) => format!("seen: {}", death.why),
             };
             tally.witnesses.insert(case.name.clone(), how);
