@@ -103,8 +103,8 @@ impl Image {
         Self::made(root, &[])
     }
 
-    /// Like [`Image::ensure`], for the programs of `docs/found`: with protection keys, control groups
-    /// and more (`triage/linux/config/whole`).
+    /// Like [`Image::ensure`], for the programs of `docs/found`: with protection keys, cgroups and
+    /// more (`triage/linux/config/whole`).
     ///
     /// # Errors
     ///

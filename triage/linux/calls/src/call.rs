@@ -119,8 +119,8 @@ pub enum Call {
     Mdwe,
     /// `PR_SET_MEMORY_MERGE`: KSM may merge all pages of the process, or none.
     MergeAll(bool),
-    /// `PR_SET_THP_DISABLE`: 0 not, 1 the process gets no huge pages, 2 except where it asks for them
-    /// (`PR_THP_DISABLE_EXCEPT_ADVISED`).
+    /// `PR_SET_THP_DISABLE`: with 1, the process gets no huge pages; with 2, only where it asks for
+    /// them (`PR_THP_DISABLE_EXCEPT_ADVISED`); with 0, it gets them again.
     HugeOff(u8),
     /// Clears the soft-dirty bits (4 to `/proc/self/clear_refs`).
     ClearSoftDirty,

@@ -84,10 +84,14 @@ impl Ledger {
                     self.lock(process, Range::new(0, PAGES), !failed && flags & 4 == 0);
                 }
                 self.locks_future[process] |= flags & 2 != 0;
+                self.must_lock_future[process] = !failed && flags & 6 == 2;
             }
-            Call::UnlockAll => self.each_mapped(process, Range::new(0, PAGES), |page| {
-                page.set(LOCKED, false);
-            }),
+            Call::UnlockAll => {
+                self.must_lock_future[process] = false;
+                self.each_mapped(process, Range::new(0, PAGES), |page| {
+                    page.set(LOCKED, false);
+                });
+            }
             Call::MergeAll(on) => {
                 for page in &mut self.pages[process] {
                     let is_unmerged = !on && !failed && !page.any(HUGETLB);

@@ -277,6 +277,9 @@ impl Ledger {
                 page.give_up();
             }
         }
+        let page = &mut self.pages[process][at];
+        let is_plain = !page.any(VAGUE | REGISTERED);
+        page.set(LOCKED, self.must_lock_future[process] && is_plain);
         let grown = self.pages[process][at..].iter();
         let grown = grown.take_while(|page| page.has(STACK | GROWN)).count();
         let is_broken = self.limits_stack[process] && grown > STACK_PAGES;
@@ -588,6 +591,7 @@ impl Ledger {
         }
         self.limits_stack[1] = self.limits_stack[0];
         self.locks_future[1] = false;
+        self.must_lock_future[1] = false;
         self.huge_off[1] = self.huge_off[0];
     }
 }

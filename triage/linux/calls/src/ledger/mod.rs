@@ -92,6 +92,8 @@ pub struct Ledger {
     limits_locks: bool,
     /// What the process maps may be locked.
     locks_future: [bool; PROCESSES],
+    /// What becomes mapped must be locked, and faulted in.
+    must_lock_future: [bool; PROCESSES],
     /// The process gets no huge pages.
     huge_off: [bool; PROCESSES],
 }
@@ -118,6 +120,7 @@ impl Default for Ledger {
             limits_stack: [false; PROCESSES],
             limits_locks: false,
             locks_future: [false; PROCESSES],
+            must_lock_future: [false; PROCESSES],
             huge_off: [false; PROCESSES],
         }
     }
@@ -145,6 +148,7 @@ impl Ledger {
         self.limits_stack = [false; PROCESSES];
         self.limits_locks = false;
         self.locks_future = [false; PROCESSES];
+        self.must_lock_future = [false; PROCESSES];
         self.huge_off = [false; PROCESSES];
     }
 

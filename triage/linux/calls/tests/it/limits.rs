@@ -1,6 +1,6 @@
 //! What the ledger promises of stacks, the heap, policies, locks, and a memfd that is made shorter.
 
-use crate::common::{PRESENT, apply, kind_of, ledger, map};
+use crate::common::{PRESENT, apply, kind_of, ledger, map, ran};
 use mm_linux_calls::{
     AccessPromise, BreachKind, Call, MapKind, PAGES, Policy, Program, Range, Resource,
 };
@@ -89,6 +89,25 @@ fn a_policy_is_known_until_another_mapping_may_change_it() {
         Call::Bind(Range::new(1024, 1), Policy::Local, 0),
     );
     assert_eq!(ledger.policy(0, 0), None);
+}
+
+#[test]
+fn mlockall_locks_what_a_stack_grows_by() {
+    let is_locked = |flags: &str, after: &str| {
+        let text = format!("mmap p0 8 1 rw stack\nmlockall p0 {flags}\n{after}");
+        let mut ledger = ran(&text);
+        assert_eq!(ledger.grow(0, 7), None);
+        ledger.is_locked(0, 7, PRESENT)
+    };
+    assert!(is_locked("0x2", ""));
+    assert!(is_locked("0x3", ""));
+    assert!(!is_locked("0x1", ""), "only what is mapped already");
+    assert!(!is_locked("0x6", ""), "MCL_ONFAULT: nothing is claimed");
+    assert!(!is_locked("0x2", "munlockall p0\n"));
+    assert!(
+        !is_locked("0x2", "mlockall p0 0x1\n"),
+        "flags replace flags"
+    );
 }
 
 #[test]
