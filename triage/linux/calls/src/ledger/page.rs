@@ -78,8 +78,8 @@ pub const SECRET: u64 = 1 << 34;
 pub const ATTACH: u64 = 1 << 35;
 /// mseal has sealed its mapping.
 pub const SEALED: u64 = 1 << 36;
-/// Its mapping has MADV_NOHUGEPAGE, or its process has PR_SET_THP_DISABLE. No page was here when that
-/// was set.
+/// Its mapping has MADV_NOHUGEPAGE, or its process has PR_SET_THP_DISABLE. No page was here when
+/// that was set.
 pub const NO_HUGE: u64 = 1 << 37;
 /// A huge page of hugetlb that this process has reserved.
 pub const RESERVED: u64 = 1 << 38;
