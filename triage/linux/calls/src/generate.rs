@@ -256,20 +256,19 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..150) {
+    match rng.u8(0..146) {
         142 | 143 => Call::Odd(range, pick(Odd::ALL, rng)),
         144 => Call::FarRead(few(known, rng)),
         145 => {
             let first = range.first.saturating_sub(pick(&OFFSETS, rng).max(1));
             Call::FarRead(Range::new(first, 1))
         }
-        146 | 147 => Call::MergeAll(rng.u8(0..3) > 0),
-        148 | 149 => Call::HugeOff(rng.u8(0..3)),
         138..=140 => Call::UringRead(few(known, rng)),
         141 => Call::Detach(range),
         114..=117 => Call::Brk(range, pick(&LENS, rng)),
         118 => Call::LockAll(rng.u8(1..8)),
         119 => Call::UnlockAll,
+        120 if rng.bool() => Call::HugeOff(rng.u8(0..3)),
         120 => Call::Sync(range),
         121..=123 => Call::Bind(range, pick(&Policy::ALL, rng), rng.u8(0..2)),
         124 => Call::HomeNode(range, rng.u8(0..2)),
@@ -277,6 +276,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         126 => Call::FileSize(self::range(known, rng).first),
         127 => Call::FileMode,
         128..=130 => Call::Limit(pick(&Resource::ALL, rng)),
+        131 if rng.bool() => Call::MergeAll(rng.u8(0..3) > 0),
         131 => Call::Mdwe,
         // the pages before a stack
         132..=137 => {

@@ -22,15 +22,15 @@ const SHARED: [(&str, &str); 6] = [
     ("pid_t", "child"),
 ];
 
-/// The functions of the threads. `faults` says of a step whether one of its accesses may raise a
-/// signal.
-pub fn threads(program: &Program, faults: impl Fn(usize) -> bool) -> String {
+/// The functions of the threads that `main` starts. `faults` says of a step whether one of its
+/// accesses may raise a signal.
+pub fn threads(program: &Program, main: &str, faults: impl Fn(usize) -> bool) -> String {
     let mut text = String::new();
     for (at, step) in program
         .steps
         .iter()
         .enumerate()
-        .filter(|(_, step)| step.beside)
+        .filter(|(at, step)| step.beside && main.contains(&format!("beside{at},")))
     {
         let second = statement(&step.call, at, faults(at), other(program, at));
         let _ = write!(

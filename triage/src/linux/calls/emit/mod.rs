@@ -152,7 +152,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
         _ => (helper, begin(tries, says) + &writer.body(1)),
     };
     let faults = |at: usize| results.get(at).is_some_and(|result| *result < 0);
-    let threads = beside::threads(program, faults);
+    let threads = beside::threads(program, &main, faults);
     let (shared, main) = beside::share(&threads, &main);
     assemble(
         program,
