@@ -12,6 +12,9 @@
 
 #include "internal.h"
 
+/* How often the pages of a process are counted that has not yet begun to wait. */
+#define MAX_TRIES 64
+
 struct census {
 	unsigned long start, end;
 	long outside;
@@ -85,21 +88,39 @@ static void observe_unit(struct mm_struct *mm, unsigned long addr, unsigned int 
 	}
 }
 
-static void observe_mm(struct mm_struct *mm, struct mmfuzz_observe *arg, struct mmfuzz_entry *entries)
+/*
+ * Counts the anonymous pages of the range: those of the process less those outside. A new child may still
+ * fault in a page of its own between the two counts; then both begin again.
+ */
+static long observe_anon(struct mm_struct *mm, struct mmfuzz_observe *arg)
 {
-	struct census census = { arg->addr, arg->addr + arg->len * PAGE_SIZE, 0 };
+	unsigned int tries;
+
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		struct census census = { arg->addr, arg->addr + arg->len * PAGE_SIZE, 0 };
+		s64 anon = percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]);
+
+		walk_page_range(mm, 0, TASK_SIZE, &census_ops, &census);
+		arg->anon_rss = anon - census.outside;
+		if (percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) == anon)
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+static long observe_mm(struct mm_struct *mm, struct mmfuzz_observe *arg, struct mmfuzz_entry *entries)
+{
 	struct vm_area_struct *vma;
 	unsigned int i;
-	VMA_ITERATOR(vmi, mm, census.start);
+	VMA_ITERATOR(vmi, mm, arg->addr);
 
 	for (i = 0; i < arg->len; i += arg->unit)
 		observe_unit(mm, arg->addr + i * PAGE_SIZE, arg->unit, &entries[i / arg->unit]);
-	walk_page_range(mm, 0, TASK_SIZE, &census_ops, &census);
-	arg->anon_rss = percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) - census.outside;
 	arg->swap_ents = percpu_counter_sum(&mm->rss_stat[MM_SWAPENTS]);
 	arg->areas = 0;
-	for_each_vma_range(vmi, vma, census.end)
+	for_each_vma_range(vmi, vma, arg->addr + arg->len * PAGE_SIZE)
 		arg->areas++;
+	return observe_anon(mm, arg);
 }
 
 long mmfuzz_observe_process(struct mmfuzz_observe *arg)
@@ -132,9 +153,9 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg)
 	} else {
 		/* references of LRU batches are not compared */
 		lru_add_drain();
-		observe_mm(mm, arg, entries);
+		ret = observe_mm(mm, arg, entries);
 		mmap_read_unlock(mm);
-		if (copy_to_user(u64_to_user_ptr(arg->entries), entries, count * sizeof(*entries)))
+		if (!ret && copy_to_user(u64_to_user_ptr(arg->entries), entries, count * sizeof(*entries)))
 			ret = -EFAULT;
 	}
 	kfree(entries);
