@@ -128,7 +128,7 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
             }
             reply.leaks = leaks.check();
         }
-        reply.words = words.error().unwrap_or_default().into_bytes();
+        reply.words = words.error(false).unwrap_or_default().into_bytes();
         reply.words.truncate(MAX_WORDS);
         send(&mut port, &reply)?;
     }

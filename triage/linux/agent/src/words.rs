@@ -24,8 +24,9 @@ impl Words {
         Ok(Self(log))
     }
 
-    /// The first error since the last call.
-    pub fn error(&mut self) -> Option<String> {
+    /// The first error since the last call. `starved`: an allocation was made to fail, so a page may
+    /// not reach the swap disk.
+    pub fn error(&mut self, starved: bool) -> Option<String> {
         let mut record = [0; 8192];
         let mut found = None;
         loop {
@@ -45,16 +46,11 @@ impl Words {
                 .next()
                 .and_then(|level| level.parse::<u32>().ok());
             let is_error = level.is_some_and(|level| level & 7 <= ERROR);
-            // nothing is wrong if memory runs out, also on the way to swap, if a page is touched
-            // after UFFDIO_POISON, or if a frame is declared broken
-            let expected = [
-                "Out of memory",
-                "oom",
-                "Write-error on swap-device",
-                "MCE: Killing",
-                "Memory failure: ",
-            ];
-            let is_expected = expected.iter().any(|word| said.contains(word));
+            // nothing is wrong if memory runs out, if a page is touched after UFFDIO_POISON, or if a
+            // frame is declared broken
+            let expected = ["Out of memory", "oom", "MCE: Killing", "Memory failure: "];
+            let is_expected = expected.iter().any(|word| said.contains(word))
+                || starved && said.contains("Write-error on swap-device");
             if found.is_none() && is_error && !is_expected {
                 let line = said.lines().next().unwrap_or_default();
                 found = Some(line.chars().take(LONGEST).collect());

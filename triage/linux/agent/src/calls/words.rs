@@ -5,7 +5,8 @@ use mm_linux_calls::{Breach, BreachKind, CallsJob, CallsReply, without_numbers};
 
 /// Adds an error to a reply that has no breach.
 pub fn add(words: &mut Words, job: &CallsJob, reply: &mut CallsReply) {
-    let Some(said) = words.error().filter(|_| reply.breach.is_none()) else {
+    let starved = job.program.steps.iter().any(|step| step.fail > 0);
+    let Some(said) = words.error(starved).filter(|_| reply.breach.is_none()) else {
         return;
     };
     let kind = without_numbers(&said);
