@@ -241,19 +241,17 @@ impl Ledger {
         self.map(process, tail, MapKind::Private, Prot::Write, false);
     }
 
-    /// The first page of the stack that grows if a process accesses this page, where nothing is
-    /// mapped.
+    /// The first page of the stack that grows if a process accesses this page, where nothing, or
+    /// perhaps nothing, is mapped.
     pub(super) fn stack_above(&self, process: usize, at: usize) -> Option<usize> {
         let pages = &self.pages[process];
-        if pages[at].has(MAPPED) {
+        let is_mapped = |page: usize| pages[page].has(MAPPED) && !pages[page].has(VAGUE);
+        if is_mapped(at) || pages[at].has(STACK) {
             return None;
         }
         let mut above = at + 1..pages.len();
-        // if nothing is claimed of a page, it is perhaps not mapped
         above
-            .find(|page| {
-                pages[*page].has(MAPPED) && !pages[*page].has(VAGUE) || pages[*page].has(STACK)
-            })
+            .find(|page| is_mapped(*page) || pages[*page].has(STACK))
             .filter(|page| pages[*page].has(STACK))
     }
 

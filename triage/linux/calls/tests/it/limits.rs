@@ -157,3 +157,14 @@ fn a_stack_may_have_grown_by_an_access_that_failed() {
         Some(BreachKind::ShownUnmapped)
     );
 }
+
+#[test]
+fn a_stack_may_have_grown_to_a_page_of_which_nothing_is_claimed() {
+    let mut ledger = ledger(&Program::default());
+    map(&mut ledger, 16, 1, MapKind::Stack);
+    ledger.apply(0, &Call::Unmap(Range::new(8, 1)), -1, 9, 0);
+    assert_eq!(ledger.has_written(0, 8, 1, true, false), None);
+    for entry in [0, PRESENT] {
+        assert_eq!(ledger.check_shown(0, 12, entry), None);
+    }
+}
