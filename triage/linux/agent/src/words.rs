@@ -24,8 +24,8 @@ impl Words {
         Ok(Self(log))
     }
 
-    /// The first error since the last call. `starved`: an allocation was made to fail, so a page may
-    /// not reach the swap disk.
+    /// The first error since the last call. `starved`: an allocation was made to fail, so a page
+    /// may not reach the swap disk.
     pub fn error(&mut self, starved: bool) -> Option<String> {
         let mut record = [0; 8192];
         let mut found = None;
@@ -46,8 +46,8 @@ impl Words {
                 .next()
                 .and_then(|level| level.parse::<u32>().ok());
             let is_error = level.is_some_and(|level| level & 7 <= ERROR);
-            // nothing is wrong if memory runs out, if a page is touched after UFFDIO_POISON, or if a
-            // frame is declared broken
+            // nothing is wrong if memory runs out, if a page is touched after UFFDIO_POISON, or if
+            // a frame is declared broken
             let expected = ["Out of memory", "oom", "MCE: Killing", "Memory failure: "];
             let is_expected = expected.iter().any(|word| said.contains(word))
                 || starved && said.contains("Write-error on swap-device");
