@@ -403,8 +403,8 @@ fn every_make_command_exists() {
 }
 
 /// Whether a page may mention this name with a slash although it is no file of the repository. This
-/// holds for ignored files, for paths of Linux's sources, of `/proc` and of `/dev`, and for
-/// invariants.
+/// holds for ignored files, for paths of Linux's sources, of `/proc`, `/sys` and `/dev`, for
+/// invariants, and for the text of EIO.
 fn is_elsewhere(name: &str) -> bool {
     let invariants = || Invariant::named(name).is_some();
     let ignored = read(".gitignore");
@@ -413,18 +413,23 @@ fn is_elsewhere(name: &str) -> bool {
         || [
             "mm/",
             "arch/",
+            "block/",
+            "drivers/",
             "lib/",
             "fs/",
+            "net/",
             "include/linux/",
             "kernel/",
             "ipc/",
             "io_uring/",
             "/proc/",
+            "/sys/",
             "/dev/",
         ]
         .iter()
         .any(|dir| name.starts_with(dir))
         || invariants()
+        || name == "Input/output"
 }
 
 #[test]
