@@ -29,7 +29,7 @@ static long spin(char *at) // spins there until a signal comes, with ZF set and 
 
 int main(void)
 {
-	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR), *unlock = memmem(vdso, 4096, "\xf0\x0f\xb1", 3), *page;
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR), *unlock = memmem(vdso, 8192, "\xf0\x0f\xb1", 3), *page;
 	long twin, found;
 
 	if (!unlock)
@@ -38,7 +38,7 @@ int main(void)
 	unlock += 4; // behind lock cmpxchg %ecx, (%rdi)
 	if (munmap(vdso, 8192))
 		return perror("munmap of the vDSO"), 2;
-	page = mmap(vdso, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	page = mmap(vdso, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	twin = spin(page + 16), found = spin(unlock);
 	printf(twin != 1234 ? "the twin fails\n" : found != 1234 ? "BROKEN: a signal has changed a variable of the program from 1234 to %ld\n" : "ok\n", found);
 	return twin != 1234 ? 2 : found != 1234;
