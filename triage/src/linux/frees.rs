@@ -47,7 +47,7 @@ impl Frees {
 }
 
 /// The pages of all mlocked VMAs.
-fn locked_pages(s: &State) -> BTreeSet<(MmId, u64)> {
+pub fn locked_pages(s: &State) -> BTreeSet<(MmId, u64)> {
     let areas = s.vmas().iter().map(|(_, area)| area);
     areas
         .filter(|area| area.flags.contains(VmFlags::LOCKED))

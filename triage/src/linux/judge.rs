@@ -223,6 +223,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                         let was_close = plan.job.closely;
                         self.remember(&case, plan);
                         lock(&self.judge.queue).ran(case, reached);
+                        let stay_mlocked = self.recent.iter().map(|(_, plan)| plan.stay_mlocked);
+                        let leaks = compare::leaks(&leaks, stay_mlocked.sum());
                         if !leaks.is_empty() && !reply.stuck {
                             self.find_leak(&mut sent)?;
                         }
@@ -459,15 +461,16 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                 .send(&plan.job)
                 .and_then(|()| guest.reply::<Reply>(id));
             match reply {
-                Ok(reply) if reply.leaks.is_empty() => {}
                 Ok(reply) => {
                     // the program may differ elsewhere, too; that was counted when it ran before
                     let kinds = lock(&self.judge.tally).known_kinds.clone();
-                    let mut all = compare::leaks(&reply);
+                    let mut all = compare::leaks(&reply.leaks, plan.stay_mlocked);
                     for leak in &mut all {
                         leak.accepted = kinds.contains_key(&leak.what).then_some(compare::KNOWN);
                     }
-                    self.count(case, Verdict::Differs(all));
+                    if !all.is_empty() {
+                        self.count(case, Verdict::Differs(all));
+                    }
                 }
                 Err(_) => self.guest = None,
             }

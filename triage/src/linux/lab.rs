@@ -84,9 +84,10 @@ impl Lab {
         program: &Program,
         watch: &mut dyn Observer,
     ) -> Result<Option<String>, Death> {
-        let Ok(plan) = plan::plan_watched(1, program, &mut self.model, watch) else {
+        let Ok(mut plan) = plan::plan_watched(1, program, &mut self.model, watch) else {
             return Ok(None);
         };
+        plan.job.closely = true;
         let mut guest = match self.guest.take() {
             Some(guest) => guest,
             None => Guest::boot(&self.image)?,

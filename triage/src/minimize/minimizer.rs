@@ -313,5 +313,12 @@ mod tests {
         let harmless = "mmap p0 0 1 rw".parse().expect("a program");
         let small = minimize_on_linux(&harmless, &image, &Stop::default());
         assert!(small.expect("it comes up").is_none());
+
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = crate::linux::fake::quick_image(dir.path(), "leaks");
+        let small = minimize_on_linux(&program, &image, &Stop::default());
+        let small = small.expect("it comes up").expect("it leaks");
+        assert_eq!(small.program.to_string(), "fork p0\n");
+        assert_eq!(small.found, "leak nr_mlock");
     }
 }

@@ -2,12 +2,14 @@
 //! expect.
 
 mod expected;
+mod mlocked;
 mod recorder;
 
 pub use expected::{Expected, Refusal};
 
 use super::frees::Frees;
 use super::schedule;
+use mlocked::StayMlocked;
 use mm_core::AllocKind;
 use mm_fuzz::exec::{Executor, MAX_PROCS, Observer, Verdict};
 use mm_fuzz::program::{Geometry, Op, Program, Thp, wire};
@@ -25,6 +27,9 @@ pub struct Plan {
     pub expected: Vec<Expected>,
     /// The number of pages of the guest that a page of the program stands for.
     pub unit: u64,
+    /// The number of pages of the guest that may stay mlocked on a device when all processes have
+    /// ended.
+    pub stay_mlocked: u64,
     /// For each operation that is stopped, its number, and a text with its name and the names of
     /// the scheduling points.
     pub stops: Vec<(u16, String)>,
@@ -135,6 +140,7 @@ fn plan_in_geometry(
         beside: false,
         refusal: None,
         frees: Frees::default(),
+        mlocked: StayMlocked::default(),
         waits: Vec::new(),
         went_on: None,
         current: 0,
@@ -182,6 +188,7 @@ fn plan_in_geometry(
         job,
         expected: recorder.expected,
         unit,
+        stay_mlocked: recorder.mlocked.pages() * unit,
         stops: names,
     })
 }

@@ -4,6 +4,7 @@ use super::super::frees::Frees;
 use super::super::observe;
 use super::super::places::{self, Points};
 use super::expected::{Expected, Refusal};
+use super::mlocked::StayMlocked;
 use mm_core::{
     AllocKind, Event, Lock, MmId, Pfn, PresentPte, Pte, PteWrite, Rules, Softleaf, State, SwapPte,
     TaskId, VmFlags, Wait,
@@ -37,6 +38,8 @@ pub struct Recorder<'p> {
     pub refusal: Option<Refusal>,
     /// The order in which device pages are freed.
     pub frees: Frees,
+    /// The pages of devices that stay mlocked.
+    pub mlocked: StayMlocked,
     /// What each task waited for after the last slice.
     pub waits: Vec<Option<Wait>>,
     /// The held migration that the executor has just resumed.
@@ -354,6 +357,7 @@ impl Observer for Recorder<'_> {
         if step >= self.program.ops.len() {
             return;
         }
+        self.mlocked.slice(s);
         if let Some(points) = self.points.get_mut(&step) {
             points.end(s);
         }

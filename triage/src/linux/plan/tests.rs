@@ -203,3 +203,28 @@ fn a_device_that_runs_out_of_memory_is_told_so_since_7_3() {
     let all = KernelVersion::ALL.map(seen);
     assert_eq!(all, [Outcome::Segv, Outcome::Segv, Outcome::Enomem]);
 }
+
+#[cfg(feature = "zoo")]
+#[test]
+fn a_page_that_munlock_misses_on_a_device_stays_mlocked() {
+    let bugs = crate::bugs::Bugs::parse("latent-munlock-nonpresent").expect("a bug");
+    let mut executor = Executor::new(Options {
+        unchecked: true,
+        ..Options::default()
+    });
+    bugs.set(&mut executor);
+    let mut left = |text: &str| {
+        let program = text.parse().expect("a program");
+        let planned = plan(1, &program, &mut executor);
+        planned.expect("a plan").stay_mlocked
+    };
+    let locked = "mmap p0 0 1 rw\nmlock p0 0 1 on\nmigrate p0 0 1 d0";
+    assert_eq!(left(locked), 0, "the end of the process munlocks it");
+    let missed = format!("{locked}\nmlock p0 0 1 off");
+    assert_eq!(left(&missed), 1);
+    assert_eq!(left(&format!("{missed}\nmunmap p0 0 1")), 1);
+    let again = "read p0 0\nmlock p0 0 1 on\nmigrate p0 0 1 d1\nmlock p0 0 1 off\nread p0 0";
+    assert_eq!(left(&format!("{missed}\n{again}")), 2);
+    let home = format!("{locked}\nread p0 0\nmlock p0 0 1 off");
+    assert_eq!(left(&home), 0, "munlock sees a page of system memory");
+}
