@@ -61,6 +61,7 @@ impl Call {
             | Self::Ksm
             | Self::Khugepaged
             | Self::Compact
+            | Self::Reclaim
             | Self::SwapOff => true,
             // these are several calls, or change what the ledger knows of a whole process or file
             Self::Brk(..)

@@ -177,14 +177,15 @@ pub fn without_numbers(said: &str) -> String {
 /// A counter of the system.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
-    /// Its name in `/proc/vmstat`; with a colon, its name in `/proc/meminfo`; or its path.
+    /// Its name in `/proc/vmstat`; with a colon, its name in `/proc/meminfo`; or its path. A blank
+    /// separates the path of a file from the name of a line in the file.
     pub name: &'static str,
     /// A difference up to this is no breach, because the counter also moves by itself.
     pub slack: i64,
 }
 
 /// The counters that must return to the values that they had before the program.
-pub const COUNTERS: [Counter; 22] = [
+pub const COUNTERS: [Counter; 33] = [
     Counter {
         name: "nr_mlock",
         slack: 0,
@@ -275,7 +276,57 @@ pub const COUNTERS: [Counter; 22] = [
         name: "/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages",
         slack: 0,
     },
+    // The control group of the programs, in bytes. A kernel without control groups has no such
+    // files. Charges and statistics are counted in batches for each CPU. Objects of the kernel that
+    // nobody uses may stay.
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.swap.current",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/hugetlb.2MB.current",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/hugetlb.2MB.rsvd.current",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat anon",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat file",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat shmem",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat anon_thp",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat shmem_thp",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat unevictable",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.stat pagetables",
+        slack: 256 << 10,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.current",
+        slack: 512 << 10,
+    },
 ];
+
+/// The control group of the programs.
+pub const GROUP: &str = "/sys/fs/cgroup/mmfuzz/";
 
 /// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
 /// differ, in kB, on a kernel before 6.17. Since 6.17 the kernel adds the counts of all CPUs, and

@@ -130,6 +130,8 @@ pub enum Call {
     Khugepaged,
     /// Compaction of all memory.
     Compact,
+    /// Reclaim of all memory of the control group of the programs (`memory.reclaim`).
+    Reclaim,
     /// `move_pages` to the other node.
     Migrate(Range),
     /// `swapoff`, and `swapon`.
@@ -281,6 +283,7 @@ impl Call {
             Self::Ksm => "ksm",
             Self::Khugepaged => "khugepaged",
             Self::Compact => "compact",
+            Self::Reclaim => "reclaim",
             Self::Migrate(_) => "move-pages",
             Self::SwapOff => "swapoff",
             Self::Register(..) => "uffd-register",
@@ -475,6 +478,7 @@ impl Call {
             | Self::Ksm
             | Self::Khugepaged
             | Self::Compact
+            | Self::Reclaim
             | Self::SwapOff
             | Self::DeviceLacksHuge
             | Self::Unpin

@@ -355,7 +355,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         35 => Call::Unlock(range),
         36..=38 => Call::ClearSoftDirty,
         39 | 40 => Call::Ksm,
-        41 => Call::Compact,
+        41 => pick(&[Call::Compact, Call::Reclaim], rng),
         42 | 43 => Call::Register(range, pick(&MODES, rng)),
         44 => Call::Unregister(range),
         45..=47 => Call::WriteProtect(range, rng.u8(0..4) > 0),

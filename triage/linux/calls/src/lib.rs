@@ -25,7 +25,7 @@ mod range;
 mod text;
 
 pub use breach::{
-    ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
+    ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, GROUP, memory, place, without_numbers,
 };
 pub use call::{Call, Step};
 pub use event::UffdEvent;

@@ -247,6 +247,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "ksm" => Some(Call::Ksm),
         "khugepaged" => Some(Call::Khugepaged),
         "compact" => Some(Call::Compact),
+        "reclaim" => Some(Call::Reclaim),
         "swapoff" => Some(Call::SwapOff),
         "device-lacks-huge" => Some(Call::DeviceLacksHuge),
         "unpin" => Some(Call::Unpin),

@@ -4,8 +4,8 @@
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
 use std::time::Duration;
 
-/// The names of the counters of hugetlb begin with this.
-const HUGETLB: &str = "/sys/kernel/mm/hugepages/";
+/// The names of the counters of hugetlb contain one of these.
+const HUGETLB: [&str; 2] = ["/mm/hugepages/", "/hugetlb."];
 
 /// The values of [`COUNTERS`].
 #[derive(Clone, Debug)]
@@ -23,7 +23,12 @@ impl Counters {
     fn read() -> Self {
         let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
         Self(COUNTERS.map(|counter| {
-            let said = if counter.name.ends_with(':') {
+            let said = if let Some((path, field)) = counter.name.split_once(' ') {
+                let said = std::fs::read_to_string(path).unwrap_or_default();
+                let mut lines = said.lines();
+                let line = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(' '));
+                line.unwrap_or_default().to_owned()
+            } else if counter.name.ends_with(':') {
                 let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
                 let mut lines = meminfo.lines();
                 let line = lines.find_map(|line| line.strip_prefix(counter.name));
@@ -60,7 +65,8 @@ impl Counters {
     /// The first counter that has not returned to its value. If `is_healed`, those of hugetlb do
     /// not count.
     fn moved(&self, now: &Self, is_healed: bool) -> Option<usize> {
-        let counts = |i: &usize| !is_healed || !COUNTERS[*i].name.starts_with(HUGETLB);
+        let is_hugetlb = |name: &str| HUGETLB.iter().any(|part| name.contains(part));
+        let counts = |i: &usize| !is_healed || !is_hugetlb(COUNTERS[*i].name);
         let mut counters = (0..COUNTERS.len()).filter(counts);
         counters.find(|i| (now.0[*i] - self.0[*i]).abs() > COUNTERS[*i].slack)
     }

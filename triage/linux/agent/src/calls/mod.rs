@@ -297,6 +297,7 @@ fn run(
     if pid == 0 {
         // SAFETY: no arguments.
         shared.pids[0].store(unsafe { libc::getpid() }, Ordering::SeqCst);
+        kernel::join_group();
         let mut process = Process {
             me: 0,
             job,

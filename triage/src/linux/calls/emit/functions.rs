@@ -12,6 +12,17 @@ static long counter(void)
 }
 ";
 
+/// Makes the control group of the program.
+pub const MAKE_GROUP: &str = "\
+mount(\"cgroup2\", \"/sys/fs/cgroup\", \"cgroup2\", 0, 0);
+SET(\"/sys/fs/cgroup/cgroup.subtree_control\", \"+memory\");
+SET(\"/sys/fs/cgroup/cgroup.subtree_control\", \"+hugetlb\");
+mkdir(\"/sys/fs/cgroup/mmfuzz\", 0700);
+";
+
+/// The process joins that control group.
+pub const JOIN_GROUP: &str = "SET(\"/sys/fs/cgroup/mmfuzz/cgroup.procs\", \"0\");\n";
+
 /// Lets any allocation fail.
 pub const FAILURES: &str = "\
 SET(\"/sys/kernel/debug/failslab/ignore-gfp-wait\", \"N\");

@@ -21,8 +21,9 @@ mod writer;
 
 use assemble::assemble;
 use check::waits_for_ever;
-use functions::COUNTER;
-use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, MapKind, Program};
+use functions::{COUNTER, JOIN_GROUP, MAKE_GROUP};
+use lines::add;
+use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, GROUP, MapKind, Program};
 use writer::Writer;
 
 /// How many allocations of a call are made to fail, one after the other.
@@ -41,7 +42,9 @@ fn tries(program: &Program) -> u16 {
 /// The name of the counter of a breach, and a function that reads it.
 fn counter(breach: &Breach) -> (&'static str, String) {
     let name = COUNTERS[usize::from(breach.page) % COUNTERS.len()].name;
-    let (path, format) = if name == "/proc/swaps" {
+    let (path, format) = if let Some((path, field)) = name.split_once(' ') {
+        (path, format!("{field} %lu"))
+    } else if name == "/proc/swaps" {
         (name, "%*s %*s %*d %lu".to_owned())
     } else if name.ends_with(':') {
         ("/proc/meminfo", format!("{name} %lu"))
@@ -107,10 +110,15 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
                 // the agent, too, reads all pages at the end, and that makes a stack grow
                 body += &read_all(program);
             }
+            let (mut make, mut join) = (String::new(), String::new());
+            if name.starts_with(GROUP) {
+                add(&mut make, 1, MAKE_GROUP);
+                add(&mut join, 1, JOIN_GROUP);
+            }
             let main = format!(
-                "\tlong before = counter();\n{begin}\t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
+                "{make}\tlong before = counter();\n{begin}\t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
                  \t\tint broken = {moved};\n\
-                 \t\treturn puts(broken ? \"BROKEN: {name} does not return to its earlier value\" : \"ok\"), broken;\n\t}}\n{body}"
+                 \t\treturn puts(broken ? \"BROKEN: {name} does not return to its earlier value\" : \"ok\"), broken;\n\t}}\n{join}{body}"
             );
             (helper, main)
         }

@@ -1,6 +1,6 @@
 //! What a C program sets up before its first call: settings of the kernel, and the memfd.
 
-use super::functions::FAILURES;
+use super::functions::{FAILURES, JOIN_GROUP, MAKE_GROUP};
 use super::lines::add;
 use super::parts::told;
 use mm_linux_calls::{Advice, Call, FileKind, Program};
@@ -75,6 +75,10 @@ pub fn setup(program: &Program) -> String {
                 }
             }
         }
+    }
+    if calls().any(|call| *call == Call::Reclaim) {
+        say(MAKE_GROUP);
+        say(JOIN_GROUP);
     }
     if program.steps.iter().any(|step| step.fail > 0) {
         say(FAILURES);

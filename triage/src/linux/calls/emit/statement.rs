@@ -4,7 +4,7 @@ use super::parts::{
     at, bytes, device, each, filled, joined, on, protection, read, scan, told, uffd_range, word,
     written,
 };
-use mm_linux_calls::{Call, MapKind, Modes, Odd, Policy, Program, Prot, Range, Resource};
+use mm_linux_calls::{Call, GROUP, MapKind, Modes, Odd, Policy, Program, Prot, Range, Resource};
 
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
@@ -286,6 +286,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             range.first + range.len
         ),
         Call::Compact => told("/proc/sys/vm/compact_memory", "1"),
+        Call::Reclaim => told(&format!("{GROUP}memory.reclaim"), "64M"),
         Call::Register(range, modes) => format!(
             "ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){{ {}, {} }});",
             uffd_range(range),

@@ -1,6 +1,6 @@
 //! Calls that are no accesses.
 
-use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, swap_off};
+use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, reclaim, swap_off};
 use super::{Kernel, Monitor, ZERO_PAGE, addr, bytes, errno, frame, open, told};
 use mm_linux_calls::{Advice, Call, FileKind, MapKind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
@@ -370,6 +370,7 @@ impl Kernel {
             Call::Khugepaged if !self.collapses => 0,
             Call::Khugepaged => told(khugepaged()),
             Call::Migrate(range) => self.migrate(range),
+            Call::Reclaim => told(reclaim()),
             Call::Compact => told(std::fs::write("/proc/sys/vm/compact_memory", "1")),
             Call::Register(range, modes) => {
                 let modes = match modes {

@@ -15,7 +15,7 @@ use limits::Limited;
 pub use limits::status;
 pub use scan::{SHOWN_CATEGORIES, Scan, categories};
 pub use smaps::Counted;
-pub use system::{free_hugetlb, free_maps, read_from_swap, set_headers, set_up};
+pub use system::{free_hugetlb, free_maps, join_group, read_from_swap, set_headers, set_up};
 
 use super::monitor::{Mailbox, Monitor};
 use super::poisoned::Poisoned;

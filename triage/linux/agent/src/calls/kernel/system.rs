@@ -1,6 +1,6 @@
 //! What is set for the whole system, and work that the kernel does when it is asked to.
 
-use mm_linux_calls::Program;
+use mm_linux_calls::{GROUP, Program};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,7 @@ pub fn set_up() -> io::Result<()> {
         std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
     }
     super::mount();
+    make_group();
     let none = libc::rlimit {
         rlim_cur: libc::RLIM_INFINITY,
         rlim_max: libc::RLIM_INFINITY,
@@ -69,6 +70,31 @@ pub fn set_up() -> io::Result<()> {
         std::fs::write(format!("{THP}{name}"), value)?;
     }
     Ok(())
+}
+
+/// Makes the control group of the programs. A kernel without control groups has none.
+fn make_group() {
+    const TOP: &std::ffi::CStr = c"/sys/fs/cgroup";
+    let kind = c"cgroup2".as_ptr();
+    // SAFETY: strings that end with a zero byte.
+    unsafe { libc::mount(kind, TOP.as_ptr(), kind, 0, std::ptr::null()) };
+    for name in ["+memory", "+hugetlb"] {
+        let _ = std::fs::write("/sys/fs/cgroup/cgroup.subtree_control", name);
+    }
+    let _ = std::fs::create_dir(GROUP);
+}
+
+/// This process joins the control group of the programs.
+pub fn join_group() {
+    let _ = std::fs::write(format!("{GROUP}cgroup.procs"), "0");
+}
+
+/// Reclaims all memory of the control group. Some of it stays, and then the kernel says EAGAIN.
+pub(super) fn reclaim() -> io::Result<()> {
+    match std::fs::write(format!("{GROUP}memory.reclaim"), "64M") {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        other => other,
+    }
 }
 
 /// Lets all memory have huge pages, or only memory with MADV_HUGEPAGE.
