@@ -185,7 +185,7 @@ pub struct Counter {
 }
 
 /// The counters that must return to the values that they had before the program.
-pub const COUNTERS: [Counter; 33] = [
+pub const COUNTERS: [Counter; 35] = [
     Counter {
         name: "nr_mlock",
         slack: 0,
@@ -252,6 +252,11 @@ pub const COUNTERS: [Counter; 33] = [
         name: "/proc/swaps",
         slack: 0,
     },
+    // pages that zswap stores, in kB
+    Counter {
+        name: "Zswapped:",
+        slack: 0,
+    },
     Counter {
         name: "nr_anon_pages",
         slack: 64,
@@ -281,6 +286,10 @@ pub const COUNTERS: [Counter; 33] = [
     // nobody uses may stay.
     Counter {
         name: "/sys/fs/cgroup/mmfuzz/memory.swap.current",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/fs/cgroup/mmfuzz/memory.zswap.current",
         slack: 0,
     },
     Counter {

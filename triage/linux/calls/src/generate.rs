@@ -66,6 +66,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
         file: file(rng),
         mthp: rng.u8(0..3) == 0,
         always: rng.u8(0..8) == 0,
+        zswap: rng.u8(0..8) == 0,
         implies_exec: rng.u8(0..16) == 0,
         steps: Vec::new(),
     };
@@ -111,6 +112,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
             12 if rng.u8(0..3) == 0 => program.monitor ^= true,
             12 if rng.u8(0..6) == 0 => program.file = file(rng),
             12 if rng.u8(0..6) == 0 => program.always ^= true,
+            12 if rng.u8(0..6) == 0 => program.zswap ^= true,
             12 if rng.u8(0..8) == 0 => program.implies_exec ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,

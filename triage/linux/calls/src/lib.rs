@@ -70,6 +70,8 @@ pub struct Program {
     pub mthp: bool,
     /// All memory may have huge pages, also the memfd; otherwise memory with MADV_HUGEPAGE only.
     pub always: bool,
+    /// zswap keeps compressed pages in memory before they go to the disk.
+    pub zswap: bool,
     /// Calls that change mappings have the personality READ_IMPLIES_EXEC.
     pub implies_exec: bool,
     /// The calls, in order. Each ends before the next one starts, unless the next one is

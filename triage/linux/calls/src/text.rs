@@ -147,6 +147,9 @@ impl Display for Program {
         if self.always {
             f.write_str("always\n")?;
         }
+        if self.zswap {
+            f.write_str("zswap\n")?;
+        }
         if self.implies_exec {
             f.write_str("implies-exec\n")?;
         }
@@ -185,6 +188,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             ["monitor"] => program.monitor = true,
             ["mthp"] => program.mthp = true,
             ["always"] => program.always = true,
+            ["zswap"] => program.zswap = true,
             ["implies-exec"] => program.implies_exec = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {

@@ -90,14 +90,17 @@ pub struct CallsFinding {
 
 impl CallsFinding {
     /// The kinds of calls, which tell causes apart; also `fail` if one of the calls lacks memory,
-    /// `beside` if two calls are made at once, and `hugepage` if all memory may have huge pages.
+    /// `beside` if two calls are made at once, `hugepage` if all memory may have huge pages, and
+    /// `zswap` if zswap is on.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
         let fails = steps.clone().any(|step| step.fail > 0).then_some("fail");
         let beside = self.program.makes_two_at_once().then_some("beside");
         let huge = self.program.always.then_some("hugepage");
+        let zswap = self.program.zswap.then_some("zswap");
         let families = steps.map(|step| step.call.family());
-        families.chain(fails).chain(beside).chain(huge).collect()
+        let words = [fails, beside, huge, zswap];
+        families.chain(words.into_iter().flatten()).collect()
     }
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private

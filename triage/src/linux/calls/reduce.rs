@@ -41,6 +41,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     changed(&|program| program.file = FileKind::Plain);
     changed(&|program| program.mthp = false);
     changed(&|program| program.always = false);
+    changed(&|program| program.zswap = false);
     changed(&|program| program.implies_exec = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program

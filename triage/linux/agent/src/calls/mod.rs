@@ -228,10 +228,10 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
     let traces: &'static [Trace] = Vec::leak(traces);
     let attic: &'static Attic = Box::leak(Box::new(Attic::new(&shared.kept)?));
     let mut counters = Counters::folded();
-    let mut headers = (false, false);
+    let mut headers = (false, false, false);
     loop {
         let job: CallsJob = receive(port)?;
-        let wanted = (job.program.mthp, job.program.always);
+        let wanted = (job.program.mthp, job.program.always, job.program.zswap);
         if wanted != headers {
             headers = wanted;
             kernel::set_headers(&job.program);

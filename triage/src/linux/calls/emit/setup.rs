@@ -76,6 +76,11 @@ pub fn setup(program: &Program) -> String {
             }
         }
     }
+    if program.zswap {
+        for name in ["enabled", "shrinker_enabled"] {
+            say(&told(&format!("/sys/module/zswap/parameters/{name}"), "Y"));
+        }
+    }
     if calls().any(|call| *call == Call::Reclaim) {
         say(MAKE_GROUP);
         say(JOIN_GROUP);

@@ -111,6 +111,7 @@ fn set_always(on: bool) {
 pub fn set_headers(program: &Program) {
     set_sizes(program.mthp);
     set_always(program.always);
+    set_zswap(program.zswap);
 }
 
 /// Turns the sizes of folios below 2 MiB on or off.
@@ -126,6 +127,15 @@ fn set_sizes(on: bool) {
             format!("{path}shmem_enabled"),
             if on { "advise" } else { "never" },
         );
+    }
+}
+
+/// Turns zswap on or off. When it is on, reclaim moves pages from it to the disk.
+fn set_zswap(on: bool) {
+    for name in ["enabled", "shrinker_enabled"] {
+        // a kernel without zswap lacks them
+        let path = format!("/sys/module/zswap/parameters/{name}");
+        let _ = std::fs::write(path, if on { "Y" } else { "N" });
     }
 }
 
