@@ -61,6 +61,31 @@ const CPU: &str = "qemu64";
 /// levels, as with [`CPU`]. (Linux hangs on `qemu64,+xsave`.)
 const CPU_WITH_KEYS: &str = "max,la57=off";
 
+/// Why there is no console of a guest that ran to its end.
+#[derive(Debug)]
+pub enum RunError {
+    /// A sentence.
+    CannotRun(String),
+    /// The guest ran for too long, and was ended.
+    DoesNotEnd {
+        /// How long it ran.
+        seconds: u64,
+        /// Its console.
+        console: String,
+    },
+}
+
+impl From<RunError> for String {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::CannotRun(why) => why,
+            RunError::DoesNotEnd { seconds, console } => {
+                format!("the guest did not end within {seconds} s:\n{console}")
+            }
+        }
+    }
+}
+
 /// What the guest boots.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -201,7 +226,7 @@ impl Image {
         Self {
             version: "6.12".to_owned(),
             kernel: PathBuf::new(),
-            initramfs: PathBuf::new(),
+            initramfs: "/dev/null".into(),
             qemu,
             told: "",
             patience,
@@ -231,7 +256,7 @@ impl Image {
     /// A sentence.
     pub fn selftest(&self) -> Result<String, String> {
         // The upstream tests of 7.3 move huge pages.
-        self.console("mmfuzz=selftest", 1024)
+        Ok(self.console("mmfuzz=selftest", 1024)?)
     }
 
     /// Runs static programs (names and contents) in a guest, and returns its console.
@@ -240,15 +265,15 @@ impl Image {
     ///
     /// A sentence.
     pub fn run(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
-        self.run_with(programs, "mmfuzz=programs")
+        Ok(self.run_with(programs, "mmfuzz=programs")?)
     }
 
     /// Like [`Image::run`], but the guest survives a warning.
     ///
     /// # Errors
     ///
-    /// A sentence.
-    pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
+    /// The guest cannot be run, or does not end.
+    pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, RunError> {
         self.run_with(
             programs,
             "mmfuzz=programs panic_on_warn=0 mmfuzz_sync_swap numa=fake=2U",
@@ -262,12 +287,15 @@ impl Image {
     /// A sentence.
     pub fn run_stock(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
         let append = "mmfuzz=programs panic_on_warn=0 initcall_blacklist=mmfuzz_init mmfuzz_sync_swap numa=fake=2U";
-        self.run_with(programs, append)
+        Ok(self.run_with(programs, append)?)
     }
 
-    fn run_with(&self, programs: &[(String, Vec<u8>)], append: &str) -> Result<String, String> {
-        let failed =
-            |error: io::Error| format!("the programs cannot be put into an initramfs: {error}");
+    fn run_with(&self, programs: &[(String, Vec<u8>)], append: &str) -> Result<String, RunError> {
+        let failed = |error: io::Error| {
+            RunError::CannotRun(format!(
+                "the programs cannot be put into an initramfs: {error}"
+            ))
+        };
         let dir = tempfile::tempdir().map_err(failed)?;
         let mut initramfs = std::fs::read(&self.initramfs).map_err(failed)?;
         // The kernel accepts several archives in a row if each begins 4-byte aligned.
@@ -293,8 +321,8 @@ impl Image {
     }
 
     /// Runs a guest to its end, and returns its console.
-    fn console(&self, append: &str, megabytes: u32) -> Result<String, String> {
-        let failed = |error: io::Error| self.cannot_be_run(&error);
+    fn console(&self, append: &str, megabytes: u32) -> Result<String, RunError> {
+        let failed = |error: io::Error| RunError::CannotRun(self.cannot_be_run(&error));
         let mut qemu = self.qemu(append, megabytes);
         let (mut qemu, console) = spawn(&mut qemu).map_err(failed)?;
         let began = Instant::now();
@@ -308,11 +336,10 @@ impl Image {
                     end(&mut qemu);
                     ended.map_err(failed)?;
                     console.settle(SETTLE);
-                    return Err(format!(
-                        "the guest did not end within {} s:\n{}",
-                        self.patience.whole.as_secs(),
-                        console.text()
-                    ));
+                    return Err(RunError::DoesNotEnd {
+                        seconds: self.patience.whole.as_secs(),
+                        console: console.text(),
+                    });
                 }
             }
         }

@@ -2,9 +2,9 @@
 //!
 //! docs/found keeps a program for each bug of Linux. Its output begins with `BROKEN` or is `ok`.
 //! If the kernel dies before the program says anything, that counts as `BROKEN`. With any other
-//! output, the program counts as failed.
+//! output, or if the guest does not end, the program counts as failed.
 
-use super::image::Image;
+use super::image::{Image, RunError};
 use crate::Status;
 use mm_fuzz::names::shown;
 use std::io::{self, Write};
@@ -98,6 +98,16 @@ fn heard(console: &str) -> (Vec<&str>, &str) {
     (kernel, said)
 }
 
+/// What a guest that does not end has said before.
+fn told(kernel: &[&str], said: &str) -> String {
+    let last = kernel
+        .last()
+        .map(|line| format!("; the kernel said: {line}"));
+    let said = Some(said).filter(|said| !said.is_empty());
+    let said = said.map(|said| format!("; the program said: {said}"));
+    last.unwrap_or_default() + &said.unwrap_or_default()
+}
+
 /// Runs each program, and prints its output and the kernel's warnings meanwhile.
 pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Result<Status> {
     let sources = match sources(given) {
@@ -124,7 +134,18 @@ pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Res
         };
         let console = match image.run_on(&[(name.clone().into_owned(), binary)]) {
             Ok(console) => console,
-            Err(error) => return Ok(Status::unusable(error)),
+            Err(RunError::DoesNotEnd { seconds, console }) => {
+                failed += 1;
+                let (kernel, said) = heard(&console);
+                writeln!(
+                    out,
+                    "{name}: the guest does not end within {seconds} s{}",
+                    told(&kernel, said)
+                )?;
+                out.flush()?;
+                continue;
+            }
+            Err(RunError::CannotRun(why)) => return Ok(Status::unusable(why)),
         };
         let (kernel, said) = heard(&console);
         for line in kernel.iter().take(KERNEL_LINES) {
@@ -163,6 +184,8 @@ pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linux::image::Patience;
+    use std::time::Duration;
 
     #[test]
     fn a_folder_stands_for_its_c_programs_by_name() {
@@ -186,6 +209,32 @@ mod tests {
         let warned = "[ 1.0] WARNING: mm/rmap.c:1\nmmfuzz-agent: a: BROKEN: x: y\n";
         assert_eq!(heard(warned).1, "BROKEN: x: y");
         assert_eq!(heard("[ 3.0] reboot: Power down\n").1, "");
+    }
+
+    #[test]
+    fn a_guest_that_does_not_end_is_one_program_that_failed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let sources = ["a.c", "b.c"].map(|name| dir.path().join(name));
+        for source in &sources {
+            std::fs::write(source, "int main(void) { return 0; }").expect("a file");
+        }
+        const SHORT: Duration = Duration::from_secs(1);
+        let patience = Patience {
+            boot: SHORT,
+            program: SHORT,
+            whole: SHORT,
+            last_words: SHORT,
+        };
+        let image = crate::linux::fake::image(dir.path(), "endless", patience);
+        let mut out = Vec::new();
+        let status = command(&image, &sources, &mut out).expect("it writes");
+        let said = String::from_utf8(out).expect("text");
+        assert_eq!(status, Status::Unusable, "{said}");
+        assert!(
+            said.contains("a: the guest does not end within 1 s\n"),
+            "{said}"
+        );
+        assert!(said.contains("programs=2 broken=0 ok=0 failed=2"), "{said}");
     }
 
     #[test]
