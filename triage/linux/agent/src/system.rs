@@ -40,7 +40,8 @@ pub fn shared<T>() -> io::Result<*mut T> {
             std::ptr::null_mut(),
             size_of::<T>(),
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            // a counter counts the pages, so none may come later
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
             -1,
             0,
         )

@@ -47,12 +47,9 @@ unsafe impl Sync for Shared {}
 impl Shared {
     pub fn new() -> io::Result<&'static Self> {
         let memory = system::shared::<Self>()?;
-        // SAFETY: new memory, for which all zeros are valid: integers, flags, and `None`, which
-        // `begin` writes anew. Each page is touched now, because a counter counts them.
-        unsafe {
-            memory.cast::<u8>().write_bytes(0, size_of::<Self>());
-            Ok(&*memory)
-        }
+        // SAFETY: new memory, which is zero, and all zeros are valid: integers, flags, and `None`,
+        // which `begin` writes anew.
+        Ok(unsafe { &*memory })
     }
 
     /// The board, for the process whose turn it is.
