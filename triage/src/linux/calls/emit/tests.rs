@@ -182,3 +182,33 @@ fn two_calls_at_once_are_short_c_that_compiles() {
         assert!(c.lines().count() <= MOST + 32, "{c}");
     }
 }
+
+/// Reclaim and the counters of the control group need the group, and so does the program before
+/// its first call.
+#[test]
+fn a_program_joins_the_control_group_that_it_needs() {
+    let program = parse("zswap\nmmap p0 0 4 rw\nwrite p0 0 4\n").expect("a program");
+    let mut breach = breaches(&program)[0];
+    breach.kind = BreachKind::Counter;
+    for (page, counter) in COUNTERS.iter().enumerate() {
+        breach.page = page as u16;
+        let c = c(&program, &[0; 2], Some(&breach), "");
+        assert_eq!(
+            c.contains("cgroup.procs"),
+            counter.name.starts_with(GROUP),
+            "{c}"
+        );
+        if counter.name.starts_with(GROUP) {
+            let order = ["mount(", "mkdir(", "before = counter()", "cgroup.procs"];
+            assert_in_order(&c, &order);
+            assert_compiles("counter", &c);
+        }
+    }
+    let program = parse("mmap p0 0 4 rw\nreclaim p0\nread p0 0 4\n").expect("a program");
+    let c = c(&program, &[0; 3], None, "");
+    assert_in_order(
+        &c,
+        &["mount(", "mkdir(", "cgroup.procs", "mmap(", "reclaim"],
+    );
+    assert_compiles("reclaim", &c);
+}
