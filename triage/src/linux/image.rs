@@ -63,7 +63,7 @@ const CPU_WITH_KEYS: &str = "max,la57=off";
 
 /// Why there is no console of a guest that ran to its end.
 #[derive(Debug)]
-pub enum RunError {
+pub enum NoConsole {
     /// A sentence.
     CannotRun(String),
     /// The guest ran for too long, and was ended.
@@ -75,11 +75,11 @@ pub enum RunError {
     },
 }
 
-impl From<RunError> for String {
-    fn from(error: RunError) -> Self {
+impl From<NoConsole> for String {
+    fn from(error: NoConsole) -> Self {
         match error {
-            RunError::CannotRun(why) => why,
-            RunError::DoesNotEnd { seconds, console } => {
+            NoConsole::CannotRun(why) => why,
+            NoConsole::DoesNotEnd { seconds, console } => {
                 format!("the guest did not end within {seconds} s:\n{console}")
             }
         }
@@ -273,7 +273,7 @@ impl Image {
     /// # Errors
     ///
     /// The guest cannot be run, or does not end.
-    pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, RunError> {
+    pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, NoConsole> {
         self.run_with(
             programs,
             "mmfuzz=programs panic_on_warn=0 mmfuzz_sync_swap numa=fake=2U",
@@ -290,9 +290,9 @@ impl Image {
         Ok(self.run_with(programs, append)?)
     }
 
-    fn run_with(&self, programs: &[(String, Vec<u8>)], append: &str) -> Result<String, RunError> {
+    fn run_with(&self, programs: &[(String, Vec<u8>)], append: &str) -> Result<String, NoConsole> {
         let failed = |error: io::Error| {
-            RunError::CannotRun(format!(
+            NoConsole::CannotRun(format!(
                 "the programs cannot be put into an initramfs: {error}"
             ))
         };
@@ -321,8 +321,8 @@ impl Image {
     }
 
     /// Runs a guest to its end, and returns its console.
-    fn console(&self, append: &str, megabytes: u32) -> Result<String, RunError> {
-        let failed = |error: io::Error| RunError::CannotRun(self.cannot_be_run(&error));
+    fn console(&self, append: &str, megabytes: u32) -> Result<String, NoConsole> {
+        let failed = |error: io::Error| NoConsole::CannotRun(self.cannot_be_run(&error));
         let mut qemu = self.qemu(append, megabytes);
         let (mut qemu, console) = spawn(&mut qemu).map_err(failed)?;
         let began = Instant::now();
@@ -336,7 +336,7 @@ impl Image {
                     end(&mut qemu);
                     ended.map_err(failed)?;
                     console.settle(SETTLE);
-                    return Err(RunError::DoesNotEnd {
+                    return Err(NoConsole::DoesNotEnd {
                         seconds: self.patience.whole.as_secs(),
                         console: console.text(),
                     });

@@ -4,7 +4,7 @@
 //! If the kernel dies before the program says anything, that counts as `BROKEN`. With any other
 //! output, or if the guest does not end, the program counts as failed.
 
-use super::image::{Image, RunError};
+use super::image::{Image, NoConsole};
 use crate::Status;
 use mm_fuzz::names::shown;
 use std::io::{self, Write};
@@ -134,7 +134,7 @@ pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Res
         };
         let console = match image.run_on(&[(name.clone().into_owned(), binary)]) {
             Ok(console) => console,
-            Err(RunError::DoesNotEnd { seconds, console }) => {
+            Err(NoConsole::DoesNotEnd { seconds, console }) => {
                 failed += 1;
                 let (kernel, said) = heard(&console);
                 writeln!(
@@ -145,7 +145,7 @@ pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Res
                 out.flush()?;
                 continue;
             }
-            Err(RunError::CannotRun(why)) => return Ok(Status::unusable(why)),
+            Err(NoConsole::CannotRun(why)) => return Ok(Status::unusable(why)),
         };
         let (kernel, said) = heard(&console);
         for line in kernel.iter().take(KERNEL_LINES) {
