@@ -1,6 +1,6 @@
 // Expected: who reads the memory of a process gets what userfaultfd fills in (twin:
-// process_vm_readv, which waits for it). Linux 7.3.4: a read of /proc/PID/mem, and PTRACE_PEEKDATA,
-// fail with EIO, and the monitor hears nothing. Needs CONFIG_USERFAULTFD. cc -static
+// process_vm_readv, which waits for it). Linux 7.3.4: a read of /proc/PID/mem fails with EIO, and the
+// monitor hears nothing. Needs CONFIG_USERFAULTFD. cc -static
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
