@@ -100,6 +100,8 @@ pub struct Image {
     /// Its kernel has KASAN, which needs an eighth of all memory, and keeps freed memory for a
     /// while.
     has_kasan: bool,
+    /// Its kernel has what `triage/linux/config/whole` adds.
+    pub(super) is_whole: bool,
     /// QEMU's name for the guest's CPU.
     cpu: &'static str,
     /// The image's folder, locked. While this is open, no other build removes the image.
@@ -138,6 +140,7 @@ impl Image {
         let image = Self::made(root, &[("WHOLE", "1")])?;
         Ok(Self {
             cpu: CPU_WITH_KEYS,
+            is_whole: true,
             ..image
         })
     }
@@ -213,6 +216,7 @@ impl Image {
                 Patience::default()
             },
             has_kasan,
+            is_whole: std::env::var_os("WHOLE").is_some_and(|whole| !whole.is_empty()),
             cpu: CPU,
             _in_use: Arc::new(in_use),
         })
@@ -231,6 +235,7 @@ impl Image {
             told: "",
             patience,
             has_kasan: false,
+            is_whole: false,
             cpu: CPU,
             _in_use: Arc::new(File::open("/dev/null").expect("the device")),
         }

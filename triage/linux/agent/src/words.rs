@@ -25,7 +25,7 @@ impl Words {
     }
 
     /// The first error since the last call. `starved`: an allocation was made to fail, so a page
-    /// may not reach the swap disk.
+    /// may not reach its disk.
     pub fn error(&mut self, starved: bool) -> Option<String> {
         let mut record = [0; 8192];
         let mut found = None;
@@ -49,8 +49,14 @@ impl Words {
             // nothing is wrong if memory runs out, if a page is touched after UFFDIO_POISON, or if
             // a frame is declared broken
             let expected = ["Out of memory", "oom", "MCE: Killing", "Memory failure: "];
-            let is_expected = expected.iter().any(|word| said.contains(word))
-                || starved && said.contains("Write-error on swap-device");
+            let not_written = [
+                "Write-error on swap-device",
+                "Buffer I/O error",
+                "EXT4-fs",
+                "zswap: alloc failed",
+            ];
+            let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+            let is_expected = has(&expected) || starved && has(&not_written);
             if found.is_none() && is_error && !is_expected {
                 let line = said.lines().next().unwrap_or_default();
                 found = Some(line.chars().take(LONGEST).collect());

@@ -62,7 +62,8 @@ impl Call {
             | Self::Khugepaged
             | Self::Compact
             | Self::Reclaim
-            | Self::SwapOff => true,
+            | Self::SwapOff
+            | Self::DropCache => true,
             // these are several calls, or change what the ledger knows of a whole process or file
             Self::Brk(..)
             | Self::LockAll(_)
@@ -83,6 +84,9 @@ impl Call {
             | Self::PinRead(_)
             | Self::Unpin
             | Self::UringRead(_)
+            // open(2) warns of direct I/O beside accesses to the same memory or file
+            | Self::DirectWrite(_)
+            | Self::DirectRead(_)
             | Self::Detach(_)
             | Self::DeviceLacksHuge
             | Self::Odd(..)

@@ -62,6 +62,12 @@ pub enum Call {
     FileWrite(Range),
     /// Reads the word of each page of the memfd, by `pread`.
     FileRead(Range),
+    /// Writes these pages of the memfd, each with its word, past the page cache (`O_DIRECT`).
+    DirectWrite(Range),
+    /// Reads another file past the page cache (`O_DIRECT`) into the range: a word for each page.
+    DirectRead(Range),
+    /// `fsync` of the memfd, and `POSIX_FADV_DONTNEED`: its pages leave the page cache.
+    DropCache,
     /// `fallocate` of these pages of the memfd, with `FALLOC_FL_KEEP_SIZE` if the flag is set.
     Allocate(Range, bool),
     /// Puts the pages, at most 16, into a pipe (`vmsplice`), which has references to them.
@@ -265,6 +271,9 @@ impl Call {
             Self::Odd(_, odd) => odd.name(),
             Self::FileWrite(_) => "file-write",
             Self::FileRead(_) => "file-read",
+            Self::DirectWrite(_) => "direct-write",
+            Self::DirectRead(_) => "direct-read",
+            Self::DropCache => "drop-cache",
             Self::Allocate(..) => "fallocate",
             Self::Splice(_) => "splice",
             Self::Unsplice => "unsplice",
@@ -344,6 +353,11 @@ impl Call {
         }
     }
 
+    /// It needs a kernel with `WHOLE=1`: control groups, or a disk.
+    pub const fn needs_whole(&self) -> bool {
+        matches!(self, Self::Reclaim | Self::DirectRead(_))
+    }
+
     /// It is about the memfd itself.
     pub const fn is_about_file(&self) -> bool {
         matches!(
@@ -353,6 +367,8 @@ impl Call {
                 | Self::FileMode
                 | Self::FileWrite(_)
                 | Self::FileRead(_)
+                | Self::DirectWrite(_)
+                | Self::DropCache
                 | Self::Allocate(..)
                 | Self::Punch(_)
                 | Self::Truncate(_)
@@ -384,6 +400,16 @@ impl Call {
                 | Self::VmWrite(_)
                 | Self::DeviceWrite(_)
                 | Self::UringRead(_)
+                | Self::DirectRead(_)
+        )
+    }
+
+    /// Something else than the process writes a word to each page of the range, and either all of
+    /// the call succeeds or nothing is known of the pages.
+    pub const fn writes_as_device(&self) -> bool {
+        matches!(
+            self,
+            Self::DeviceWrite(_) | Self::UringRead(_) | Self::DirectRead(_)
         )
     }
 
@@ -435,6 +461,8 @@ impl Call {
             | Self::Odd(range, _)
             | Self::FileWrite(range)
             | Self::FileRead(range)
+            | Self::DirectWrite(range)
+            | Self::DirectRead(range)
             | Self::Allocate(range, _)
             | Self::Splice(range)
             | Self::Name(range)
@@ -480,6 +508,7 @@ impl Call {
             | Self::Compact
             | Self::Reclaim
             | Self::SwapOff
+            | Self::DropCache
             | Self::DeviceLacksHuge
             | Self::Unpin
             | Self::Unsplice

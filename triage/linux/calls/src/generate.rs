@@ -258,7 +258,10 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..146) {
+    match rng.u8(0..150) {
+        146 => Call::DirectWrite(few(known, rng)),
+        147 | 148 => Call::DirectRead(few(known, rng)),
+        149 => Call::DropCache,
         142 | 143 => Call::Odd(range, pick(Odd::ALL, rng)),
         144 => Call::FarRead(few(known, rng)),
         145 => {

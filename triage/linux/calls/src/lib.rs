@@ -93,6 +93,23 @@ impl Program {
         })
     }
 
+    /// The program needs a kernel with `WHOLE=1`.
+    pub fn needs_whole(&self) -> bool {
+        let is_on_disk = self.file == FileKind::Ext4 && self.uses_file();
+        let mut calls = self.steps.iter().map(|step| &step.call);
+        is_on_disk || self.zswap || calls.any(Call::needs_whole)
+    }
+
+    /// Takes out what needs a kernel with `WHOLE=1`.
+    pub fn do_without_whole(&mut self) {
+        if self.file == FileKind::Ext4 {
+            self.file = FileKind::Plain;
+        }
+        self.zswap = false;
+        self.steps.retain(|step| !step.call.needs_whole());
+        self.separate();
+    }
+
     /// The flags of `memfd_create` for the memfd: `MFD_HUGETLB`, and `MFD_ALLOW_SEALING` or
     /// `MFD_NOEXEC_SEAL`.
     pub fn file_flags(&self) -> u32 {

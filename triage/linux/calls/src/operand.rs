@@ -251,14 +251,17 @@ pub enum FileKind {
     Tmpfs,
     /// Shared anonymous memory, opened by `/proc/self/map_files`.
     Anonymous,
+    /// A file of ext4, which is on a disk of its own. Only kernels with `WHOLE=1` have it.
+    Ext4,
 }
 
 impl FileKind {
     /// All kinds but the first, each with its word in the header of a program.
-    pub const HEADERS: [(Self, &'static str); 3] = [
+    pub const HEADERS: [(Self, &'static str); 4] = [
         (Self::Hugetlb, "huge-file"),
         (Self::Tmpfs, "tmpfs-file"),
         (Self::Anonymous, "anonymous-file"),
+        (Self::Ext4, "ext4-file"),
     ];
     /// How many pages a tmpfs has room for.
     pub const ROOM: u16 = PAGES / 4 * 3;

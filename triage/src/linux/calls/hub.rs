@@ -155,6 +155,8 @@ impl CallsFinding {
 /// The programs and findings of a run.
 pub struct Hub {
     rng: Rng,
+    /// The kernel has what `WHOLE=1` adds.
+    is_whole: bool,
     /// Programs to run first, with their names.
     files: VecDeque<(String, Program)>,
     /// Programs that earlier runs kept.
@@ -192,9 +194,16 @@ pub struct CallsTask {
 
 impl Hub {
     /// Begins with these files, which show known bugs, and with programs that earlier runs kept.
-    pub fn new(seed: u64, files: VecDeque<(String, Program)>, seeds: VecDeque<Program>) -> Self {
+    /// Unless `is_whole`, no program that is made needs what `WHOLE=1` adds to the kernel.
+    pub fn new(
+        seed: u64,
+        is_whole: bool,
+        files: VecDeque<(String, Program)>,
+        seeds: VecDeque<Program>,
+    ) -> Self {
         Self {
             rng: Rng::with_seed(seed),
+            is_whole,
             files,
             seeds,
             programs: Vec::new(),
@@ -263,6 +272,14 @@ impl Hub {
     }
 
     fn make(&mut self) -> Program {
+        let mut program = self.make_any();
+        if !self.is_whole {
+            program.do_without_whole();
+        }
+        program
+    }
+
+    fn make_any(&mut self) -> Program {
         let count = self.programs.len();
         if count == 0 || self.rng.u32(0..RANDOM) == 0 {
             random_program(&mut self.rng)
@@ -371,7 +388,7 @@ mod tests {
     }
 
     fn hub() -> Hub {
-        Hub::new(1, VecDeque::new(), VecDeque::new())
+        Hub::new(1, true, VecDeque::new(), VecDeque::new())
     }
 
     #[test]
@@ -417,9 +434,23 @@ mod tests {
     }
 
     #[test]
+    fn programs_need_only_what_the_kernel_has() {
+        let made = |is_whole| {
+            let mut hub = Hub::new(1, is_whole, VecDeque::new(), VecDeque::new());
+            (0..500).any(|number| {
+                let program = hub.next().program;
+                hub.learn(&program, &[number]);
+                program.needs_whole()
+            })
+        };
+        assert!(made(true));
+        assert!(!made(false));
+    }
+
+    #[test]
     fn programs_depend_on_the_seed_and_on_what_was_reached() {
         let made = |seed| {
-            let mut hub = Hub::new(seed, VecDeque::new(), VecDeque::new());
+            let mut hub = Hub::new(seed, true, VecDeque::new(), VecDeque::new());
             let mut all = Vec::new();
             for number in 0..100 {
                 let task = hub.next();

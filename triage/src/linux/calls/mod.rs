@@ -201,6 +201,13 @@ impl Run<'_> {
                     None => break,
                 },
             };
+            if let Some(name) = &task.name
+                && task.program.needs_whole()
+                && !self.image.is_whole
+            {
+                let _ = self.said.send(format!("needs WHOLE=1: {name}"));
+                continue;
+            }
             let symptom = match bench.run(&task.program, &task)? {
                 Ran::Replied(reply) => {
                     if self.learn(&task, &reply) {
@@ -483,7 +490,7 @@ pub fn command(
         args,
         seconds,
         &image,
-        Hub::new(args.seed, files, seeds),
+        Hub::new(args.seed, image.is_whole, files, seeds),
         &stop,
         out,
     )

@@ -6,21 +6,32 @@ use clap::{Args, FromArgMatches};
 
 /// Runs three programs, the second of which makes the guest misbehave.
 fn ran(behaviour: &str, seconds: u64, folder: &Path) -> (String, Status) {
-    let dir = tempfile::tempdir().expect("a folder");
-    let image = fake::quick_image(dir.path(), &format!("calls-{behaviour}"));
-    let command = LinuxArgs::augment_args(clap::Command::new("linux"));
-    let folder = folder.to_str().expect("a name");
-    let words = ["linux", "--jobs", "1", "--save", folder, "--keep", folder];
-    let matches = command.get_matches_from(words);
-    let args = LinuxArgs::from_arg_matches(&matches).expect("arguments");
-    let program = |text| parse(text).expect("a program");
     let files = [
         ("before", "mmap p0 0 1 rw"),
         ("between", "mmap p0 0 1 rw\nfork p0"),
         ("behind", "mmap p0 0 1 rw\nwrite p0 0 1"),
     ];
-    let files = files.map(|(name, text)| (name.to_owned(), program(text)));
-    let hub = Hub::new(1, files.into(), VecDeque::new());
+    let folder = folder.to_str().expect("a name");
+    of_files(&format!("calls-{behaviour}"), seconds, folder, &files)
+}
+
+/// Runs programs, each with its name.
+fn of_files(
+    behaviour: &str,
+    seconds: u64,
+    folder: &str,
+    files: &[(&str, &str)],
+) -> (String, Status) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let image = fake::quick_image(dir.path(), behaviour);
+    let command = LinuxArgs::augment_args(clap::Command::new("linux"));
+    let words = ["linux", "--jobs", "1", "--save", folder, "--keep", folder];
+    let matches = command.get_matches_from(words);
+    let args = LinuxArgs::from_arg_matches(&matches).expect("arguments");
+    let program = |text| parse(text).expect("a program");
+    let files = files.iter();
+    let files = files.map(|(name, text)| ((*name).to_owned(), program(text)));
+    let hub = Hub::new(1, image.is_whole, files.collect(), VecDeque::new());
     let mut out = Vec::new();
     let status = fuzz(&args, seconds, &image, hub, &Stop::default(), &mut out);
     let said = String::from_utf8(out).expect("text");
@@ -53,6 +64,22 @@ fn a_guest_that_misbehaves_costs_its_program_and_no_other() {
         assert!(said.contains(" programs=3 "), "{behaviour}: {said}");
         assert!(!said.contains('\x1b'), "{behaviour}: {said}");
     }
+}
+
+#[test]
+fn a_file_that_needs_another_kernel_is_named_and_does_not_run() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("a name");
+    let (said, status) = of_files(
+        "calls-dies",
+        0,
+        folder,
+        &[("disk", "ext4-file\nfork p0\nfile-write p0 0 1")],
+    );
+    // nothing ran
+    assert_eq!(status, Status::Unusable, "{said}");
+    assert!(said.contains("needs WHOLE=1: disk\n"), "{said}");
+    assert!(said.contains(" programs=0 "), "{said}");
 }
 
 #[test]

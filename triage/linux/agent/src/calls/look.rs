@@ -4,7 +4,7 @@ use super::Process;
 use super::counters::Counters;
 use super::kernel::{self, Counted, Kernel};
 use mm_linux_calls::{
-    AccessPromise, Advice, BreachKind, Call, Mappings, PAGES, Policy, Range, Step,
+    AccessPromise, Advice, BreachKind, Call, FileKind, Mappings, PAGES, Policy, Range, Step,
 };
 use std::collections::HashMap;
 
@@ -265,6 +265,10 @@ impl Process<'_> {
         let Call::Advise(range, Advice::WillNeed) = *call else {
             return None;
         };
+        // the pages may come from another disk
+        if self.job.program.file == FileKind::Ext4 {
+            return None;
+        }
         self.resident(range)
     }
 

@@ -22,13 +22,13 @@ impl Process<'_> {
         self.kernel.fail_next(call, step.fail);
         self.kernel.begin(Some(call));
         match *call {
-            _ if call.is_access() || matches!(call, Call::DeviceWrite(_) | Call::UringRead(_)) => {
+            _ if call.is_access() || call.writes_as_device() => {
                 let (target, pid) = self.target(call);
                 let done = self.kernel.perform(call, at, pid);
                 result = done.result;
                 let got = done.accesses.iter().find(|(_, access)| access.is_ok());
                 let got = match call {
-                    Call::DeviceWrite(_) | Call::UringRead(_) => result == 0,
+                    _ if call.writes_as_device() => result == 0,
                     Call::VmRead(_)
                     | Call::FarRead(_)
                     | Call::VmWrite(_)

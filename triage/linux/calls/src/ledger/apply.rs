@@ -4,7 +4,7 @@ use super::page::*;
 use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
 use crate::call::Call;
-use crate::operand::{Advice, Modes, Prot, Resource};
+use crate::operand::{Advice, FileKind, Modes, Prot, Resource};
 use crate::range::Range;
 
 /// The error number of a call whose arguments are not valid.
@@ -150,6 +150,21 @@ impl Ledger {
                 });
             }
             Call::FileWrite(range) => self.write_file(range, step, failed),
+            // open(2) warns of mixing such a write with mappings: what it writes, it drops from the
+            // page cache, so that a pin of the page and the file may differ
+            Call::DirectWrite(range) => {
+                self.write_file(range, step, failed);
+                let first = (FILE_CELLS + usize::from(range.first)) as u32;
+                let hit = first..first + u32::from(range.len);
+                let pages = self.pages.iter_mut().flatten();
+                pages
+                    .filter(|page| page.is_in_object() && hit.contains(&page.cell))
+                    .for_each(|page| page.set(PINNED, false));
+            }
+            // an error of the disk: what was not written is lost
+            Call::DropCache | Call::Sync(_) if failed && self.file == FileKind::Ext4 => {
+                self.lose_file();
+            }
             Call::Punch(range) => self.zero(range, false, failed),
             Call::Truncate(range) => {
                 if !failed {
@@ -366,8 +381,12 @@ impl Ledger {
         let end = FILE_CELLS + self.file_end;
         for cell in hit.clone().filter(|cell| (*cell as usize) < end) {
             let cell = cell as usize;
+            let bit = 1 << (cell % 64);
             self.cells[cell] = 0;
-            self.lost[cell / 64] &= !(1 << (cell % 64));
+            self.lost[cell / 64] &= !bit;
+            if failed {
+                self.lost[cell / 64] |= bit;
+            }
         }
         let pages = self.pages.iter_mut().flatten();
         for page in pages.filter(|page| page.any(SHARED | FILE) && hit.contains(&page.cell)) {

@@ -378,6 +378,16 @@ impl Ledger {
             true => cell..cell + 1,
             false => FILE_CELLS..end,
         };
+        self.lose_cells(lost);
+    }
+
+    /// Nothing is known of the contents of the memfd any more.
+    pub(super) fn lose_file(&mut self) {
+        self.lose_cells(FILE_CELLS..self.cells.len());
+    }
+
+    /// Forgets words of the memfd.
+    fn lose_cells(&mut self, lost: std::ops::Range<usize>) {
         for cell in lost.clone() {
             self.lost[cell / 64] |= 1 << (cell % 64);
         }
@@ -473,7 +483,9 @@ impl Ledger {
             }
             // A huge page of hugetlb is lost as a whole, although its pages have different words.
             // Of a page without promises, the ledger does not know the word. Then all is lost.
-            let is_any = broken.any(VAGUE | HUGETLB | OR_ZERO);
+            // So is a large folio of ext4.
+            let is_on_disk = self.file == FileKind::Ext4 && broken.any(SHARED | FILE);
+            let is_any = is_on_disk || broken.any(VAGUE | HUGETLB | OR_ZERO);
             let word = self.word(&broken);
             for owner in 0..self.pages.len() {
                 for page in self.named() {

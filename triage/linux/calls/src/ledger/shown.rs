@@ -83,6 +83,7 @@ impl Ledger {
             Call::Pin(range)
             | Call::PinRead(range)
             | Call::UringRead(range)
+            | Call::DirectRead(range)
             | Call::DeviceRead(range)
             | Call::DeviceWrite(range)
             | Call::MemRead(range)

@@ -68,8 +68,9 @@ impl Ledger {
         let mut broken = Vec::new();
         let result = if call.is_access() { 0 } else { done.result };
         self.apply(process, call, result, step, done.pages);
-        if let Call::DeviceWrite(range) | Call::UringRead(range) = *call {
+        if let Some(range) = call.range().filter(|_| call.writes_as_device()) {
             broken.extend(self.device_has_written(process, range, step, result == 0));
+            self.give_up_shared();
         }
         for &(page, access) in &done.accesses {
             let is_excused = std::mem::take(&mut may_fail) && access.is_err();

@@ -3,7 +3,8 @@
 
 use crate::common::{apply, kind_of, ledger, map};
 use mm_linux_calls::{
-    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Program, Range, Resource,
+    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Performed, Program, Range,
+    Resource, parse,
 };
 
 fn of(file: FileKind) -> Ledger {
@@ -153,4 +154,81 @@ fn shmdt_unmaps_what_begins_there() {
     assert_eq!(ledger.access(0, 4, true), AccessPromise::Faults);
     assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
     assert_eq!(ledger.access(0, 8, true), AccessPromise::Allowed);
+}
+
+#[test]
+fn what_a_call_that_failed_may_have_changed_is_not_known() {
+    const ENOMEM: i32 = -12;
+    let page = Range::new(0, 1);
+    for call in [Call::Punch(page), Call::DirectWrite(page)] {
+        let mut ledger = of(FileKind::Ext4);
+        assert_eq!(file_word(&ledger, 0), Some(BreachKind::Contents));
+        ledger.apply(0, &call, ENOMEM, 9, 0);
+        assert_eq!(file_word(&ledger, 0), None, "{call:?}");
+        assert_eq!(file_word(&ledger, 1), Some(BreachKind::Contents));
+    }
+    // a direct read may have filled its first page, which is mapped anew before anything else
+    let mut ledger = of(FileKind::Plain);
+    map(&mut ledger, 0, 1, MapKind::SharedFile);
+    let done = Performed {
+        result: -5,
+        pages: 0,
+        accesses: Vec::new(),
+    };
+    let read = Call::DirectRead(Range::new(0, 2));
+    assert_eq!(ledger.tell(0, &read, 9, &done, false), []);
+    map(&mut ledger, 0, 1, MapKind::File);
+    assert_eq!(ledger.has_read(0, 0, Some(7)), None);
+}
+
+#[test]
+fn a_file_on_a_disk_keeps_its_contents_unless_a_sync_fails() {
+    for (file, result, claimed) in [
+        (FileKind::Ext4, 0, true),
+        (FileKind::Ext4, -5, false),
+        (FileKind::Plain, -5, true),
+    ] {
+        for call in [Call::DropCache, Call::Sync(Range::new(0, 1))] {
+            let mut ledger = of(file);
+            map(&mut ledger, 0, 1, MapKind::SharedFile);
+            assert_eq!(ledger.has_written(0, 0, 5, true, false), None);
+            ledger.apply(0, &call, result, 9, 0);
+            let contents = Some(BreachKind::Contents);
+            assert_eq!(file_word(&ledger, 0), contents.filter(|_| claimed));
+            let read = kind_of(ledger.has_read(0, 0, Some(7)));
+            assert_eq!(read, contents.filter(|_| claimed), "{file:?} {call:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_does_without_whole_needs_no_such_kernel() {
+    for text in [
+        "ext4-file\nmmap p0 0 1 rw shared-file\n",
+        "zswap\nmmap p0 0 1 rw\n",
+        "mmap p0 0 1 rw\nreclaim p0\nwrite p0 0 1\n",
+        "mmap p0 0 1 rw\ndirect-read p0 0 1\nwrite p0 0 1\n",
+    ] {
+        let mut program = parse(text).expect("a program");
+        assert!(program.needs_whole(), "{text}");
+        program.do_without_whole();
+        assert!(!program.needs_whole(), "{program}");
+        assert!(program.to_string().starts_with("mmap p0 0 1 rw"));
+    }
+    assert!(
+        !parse("ext4-file\nmmap p0 0 1 rw\n")
+            .expect("a program")
+            .needs_whole()
+    );
+}
+
+#[test]
+fn a_direct_write_may_take_its_pages_from_a_pin_and_no_others() {
+    let mut ledger = of(FileKind::Ext4);
+    map(&mut ledger, 0, 2, MapKind::SharedFile);
+    apply(&mut ledger, Call::FileWrite(Range::new(0, 2)));
+    apply(&mut ledger, Call::PinRead(Range::new(0, 2)));
+    apply(&mut ledger, Call::DirectWrite(Range::new(0, 1)));
+    assert_eq!(ledger.pinned_word(0, 0), None);
+    assert_eq!(ledger.pinned_word(0, 1), Some(Range::word(9, 1)));
 }

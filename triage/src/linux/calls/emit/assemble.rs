@@ -1,6 +1,6 @@
 //! The text of a C program: comment, headers, what the statements use, and main.
 
-use super::functions::{HEAP, TOTAL, URING_READ};
+use super::functions::{DIRECT_READ, DIRECT_WRITE, HEAP, MAKE_DISK, TOTAL, URING_READ};
 use super::{monitor, statement};
 use mm_linux_calls::Program;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ const HEADERS: [(&str, &[&str]); 24] = [
     (
         "string.h",
         &[
-            "memcmp(", "strncmp(", "strstr(", "memcpy(", "strtok(", "SET(",
+            "memcmp(", "strncmp(", "strstr(", "memcpy(", "memset(", "strtok(", "SET(",
         ],
     ),
     ("sys/ioctl.h", &["ioctl("]),
@@ -74,6 +74,15 @@ fn own(program: &Program, code: &str) -> String {
     if code.contains("uring_read(") {
         text.push_str(URING_READ);
     }
+    for (call, function) in [
+        ("mkfs(", MAKE_DISK),
+        ("direct_write(", DIRECT_WRITE),
+        ("direct_read(", DIRECT_READ),
+    ] {
+        if code.contains(call) {
+            text.push_str(function);
+        }
+    }
     if code.contains("shm[") {
         let _ = writeln!(text, "static int shm[{}];", program.steps.len());
     }
@@ -82,7 +91,7 @@ fn own(program: &Program, code: &str) -> String {
 
 pub fn assemble(program: &Program, helper: &str, main: &str, comment: &str) -> String {
     let threads = monitor::threads(program, main);
-    let own = own(program, &format!("{helper}{main}"));
+    let own = own(program, &format!("{helper}{threads}{main}"));
     let helper = &format!("{threads}{own}{helper}");
     let code = format!("{helper}{main}");
     let mut text = String::new();

@@ -59,6 +59,44 @@ static void uring_read(char *to, long len)
 }
 ";
 
+/// Makes a file system of ext4 with 32 MiB on a disk of zram.
+pub const MAKE_DISK: &str = "\
+static void mkfs(void)
+{
+	static unsigned b[4096 * 9 / 4];
+	int disk = open(\"/dev/zram0\", O_RDWR);
+	memcpy(b + 256, (unsigned[]){ 128, 8192, 0, 8183, 117, 0, 2, 2, 32768, 32768, 128, 0, 0, 0, 0x1ef53, 1 }, 64);
+	b[275] = 1, b[277] = 11, b[278] = 128, b[280] = 0x42;
+	memcpy(b + 1024, (unsigned[]){ 2, 3, 4, 8183 | 117 << 16, 1 }, 20);
+	memset(b + 2048, 255, 8192);
+	memset((char *)b + 8193, 0, 1023), ((char *)b)[8193] = 1;
+	memset((char *)b + 12290, 0, 14), ((char *)b)[12289] = 7;
+	memcpy(b + 4128, (unsigned[]){ 040755, 4096, 0, 0, 0, 0, 2 << 16, 8, 0, 0, 8 }, 44);
+	memcpy(b + 8192, \"\\2\\0\\0\\0\\14\\0\\1\\2.\\0\\0\\0\\2\\0\\0\\0\\364\\17\\2\\2..\", 22);
+	pwrite(disk, b, sizeof(b), 0), close(disk);
+}
+";
+
+/// Writes `buffer` to pages of a file, past the page cache.
+pub const DIRECT_WRITE: &str = "\
+static void direct_write(int file, long len, long at)
+{
+	char path[32];
+	sprintf(path, \"/proc/self/fd/%d\", file);
+	int direct = open(path, O_RDWR | O_DIRECT);
+	pwrite(direct, buffer, len, at), close(direct);
+}
+";
+
+/// Reads what is in `buffer` from another file, past the page cache.
+pub const DIRECT_READ: &str = "\
+static void direct_read(char *to, long len)
+{
+	int source = open(\"/mnt\", O_TMPFILE | O_RDWR | O_DIRECT, 0600);
+	pwrite(source, buffer, len, 0), pread(source, to, len, 0), close(source);
+}
+";
+
 /// Sums up a field of a file of /proc.
 pub const TOTAL: &str = "\
 static long total(const char *path, const char *field)

@@ -18,6 +18,7 @@ fn file(program: &Program) -> String {
             "mkdir(\"/mnt\", 0755), mount(\"tmpfs\", \"/mnt\", \"tmpfs\", 0, \"size={size}m,huge={huge}\");\n\
              int file = open(\"/mnt\", O_TMPFILE | O_RDWR, 0600);"
         ),
+        FileKind::Ext4 => "int file = open(\"/mnt\", O_TMPFILE | O_RDWR, 0600);".to_owned(),
         FileKind::Anonymous => "\
 char *object = mmap(0, 2048 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), path[64];
 sprintf(path, \"/proc/self/map_files/%lx-%lx\", (long)object, (long)object + 2048 * 4096);
@@ -104,6 +105,11 @@ pub fn setup(program: &Program) -> String {
     }
     if kinds().any(|kind| program.is_hugetlb(kind)) {
         say(&told("/proc/sys/vm/nr_hugepages", "16"));
+    }
+    let is_direct = |call: &Call| matches!(call, Call::DirectRead(_));
+    if program.uses_file() && program.file == FileKind::Ext4 || calls().any(is_direct) {
+        say(&told("/sys/block/zram0/disksize", "32M"));
+        say("mkfs(), mkdir(\"/mnt\", 0755), mount(\"/dev/zram0\", \"/mnt\", \"ext4\", 0, \"\");");
     }
     if program.uses_file() {
         say(&file(program));

@@ -38,6 +38,16 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         ),
         Call::Detach(range) => format!("shmdt({});", at(range.first)),
         Call::UringRead(range) => format!("{}\nuring_read({});", filled(range, step), on(range)),
+        Call::DirectRead(range) => format!("{}\ndirect_read({});", filled(range, step), on(range)),
+        Call::DirectWrite(range) => format!(
+            "{}\ndirect_write(file, {}, {} * 4096);",
+            filled(range, step),
+            bytes(range.len),
+            range.first
+        ),
+        Call::DropCache => {
+            "fsync(file), posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);".to_owned()
+        }
         Call::Map { range, kind, prot } => {
             let (rest, flag) = if kind.is_file() {
                 let offset = match kind.file_page(range) {

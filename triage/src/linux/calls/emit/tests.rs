@@ -100,6 +100,10 @@ fn each_promise_of_each_known_program_is_short_c_that_compiles() {
             };
             // the functions and the declaration of a monitor take still more lines
             let most = if program.monitor { 60 } else { most };
+            // so do the functions that make a file system, or read and write past the page cache
+            let functions = [("mkfs(", 17), ("direct_write(", 8), ("direct_read(", 6)];
+            let functions = functions.iter().filter(|(name, _)| c.contains(name));
+            let most = most + functions.map(|(_, lines)| lines).sum::<usize>();
             assert!(lines <= most, "{name}: {lines} lines\n{c}");
         }
         assert_compiles(

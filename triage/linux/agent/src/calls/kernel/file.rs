@@ -1,7 +1,7 @@
 //! The memfd of the program, or what stands for it: its size, its space, and its seals.
 
 use super::limits::told;
-use super::{Kernel, bytes, errno};
+use super::{Kernel, bytes, disk, errno};
 use mm_linux_calls::{Call, FileKind, PAGES, Program};
 use std::ffi::{CStr, c_int};
 use std::fs::File;
@@ -42,6 +42,7 @@ impl FileState {
 
 /// Mounts the file systems.
 pub fn mount() {
+    disk::mount();
     for (path, huge) in MOUNTS {
         let options = format!("size={},huge={huge}\0", bytes(FileKind::ROOM));
         // SAFETY: strings that end with a zero byte. If this fails, there is no file later.
@@ -84,6 +85,7 @@ pub(super) fn create(program: &Program) -> c_int {
                 libc::open(path.as_ptr(), libc::O_TMPFILE | libc::O_RDWR, 0o600)
             }
             FileKind::Anonymous => anonymous(),
+            FileKind::Ext4 => disk::file(0),
         };
         libc::ftruncate(file, bytes(PAGES) as i64);
         file
@@ -121,7 +123,11 @@ impl Kernel {
             Some(FileState {
                 seals: libc::fcntl(self.file, F_GET_SEALS).max(0),
                 size: stat.st_size,
-                space: stat.st_blocks * 512,
+                // ext4 chooses blocks when it writes them
+                space: match self.file_kind {
+                    FileKind::Ext4 => 0,
+                    _ => stat.st_blocks * 512,
+                },
                 mode: stat.st_mode & 0o111,
             })
         }
@@ -131,7 +137,7 @@ impl Kernel {
     /// like other file systems except tmpfs, keeps what a call has allocated before it fails.
     pub fn file_before(&self, call: &Call) -> Option<FileState> {
         let is_about = match call {
-            Call::Allocate(..) => self.file_kind != FileKind::Hugetlb,
+            Call::Allocate(..) => !matches!(self.file_kind, FileKind::Hugetlb | FileKind::Ext4),
             Call::Map { kind, .. } => kind.is_file(),
             Call::Punch(_) | Call::FileSize(_) => true,
             Call::Odd(_, odd) => odd.is_about_file(),

@@ -153,6 +153,8 @@ impl Kernel {
         // the buffer is touched first, so that the call itself does not fault on it
         if let Call::Copy(range, _)
         | Call::FileWrite(range)
+        | Call::DirectWrite(range)
+        | Call::DirectRead(range)
         | Call::DeviceWrite(range)
         | Call::UringRead(range) = call
         {
@@ -198,6 +200,9 @@ impl Kernel {
             } => Self::map_secret(range, protection(prot)),
             Call::Detach(range) => Self::detach(range),
             Call::UringRead(range) => self.uring_read(range),
+            Call::DirectWrite(range) => self.direct_write(range),
+            Call::DirectRead(range) => self.direct_read(range),
+            Call::DropCache => self.drop_cache(),
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
                 flags |= match kind {

@@ -1,5 +1,6 @@
 //! The system calls.
 
+mod disk;
 mod file;
 mod limits;
 mod make;

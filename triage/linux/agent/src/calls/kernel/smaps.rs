@@ -51,8 +51,8 @@ impl Kernel {
                 // the gate page is no mapping of the process
                 let start = u64::from_str_radix(start, 16).unwrap_or(u64::MAX);
                 let end = u64::from_str_radix(end, 16).unwrap_or(u64::MAX);
-                // all file systems of the guest lie in memory
-                let other = ["/kcov", "/secretmem"];
+                // all other file systems of the guest lie in memory
+                let other = ["/kcov", "/secretmem", super::disk::PLACE];
                 is_memory = line.contains('/') && !other.iter().any(|name| line.contains(name))
                     || line.contains("[anon_shmem:");
                 let in_window = (BASE..BASE + bytes(PAGES)).contains(&start);
