@@ -6,6 +6,7 @@ use super::compare;
 use super::guest::{Death, Guest};
 use super::image::Image;
 use super::plan;
+use super::schedule;
 use crate::bugs::Bugs;
 use mm_fuzz::exec::{Executor, Observer, Options};
 use mm_fuzz::program::Program;
@@ -71,6 +72,15 @@ impl Lab {
             image: image.clone(),
             guest: None,
         }
+    }
+
+    /// The program with the page tables of the guest, if it preempts: a preemption names a point by
+    /// its number, which depends on the tables. `None` if the guest cannot carry it out.
+    pub fn on_guest(&mut self, program: &Program) -> Option<Program> {
+        if program.preemptions.is_empty() {
+            return Some(program.clone());
+        }
+        schedule::on_x86_64(program, &mut self.model)
     }
 
     /// Runs a program on both. Returns the kind of its finding, if it has one. A program that the

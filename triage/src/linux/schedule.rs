@@ -71,3 +71,30 @@ pub fn on_x86_64(program: &Program, executor: &mut Executor) -> Option<Program> 
     }
     Some(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_fuzz::exec::Options;
+    use mm_fuzz::program::generate::random_program;
+    use mm_fuzz::program::mutate::Limits;
+
+    #[test]
+    fn a_program_on_the_tables_of_the_guest_stays_as_it_is() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut executor = Executor::new(Options {
+            unchecked: true,
+            ..Options::default()
+        });
+        let mut preempted = 0;
+        for _ in 0..200 {
+            let program = random_program(Limits::RACES, &mut rng);
+            let Some(once) = on_x86_64(&program, &mut executor) else {
+                continue;
+            };
+            preempted += once.preemptions.len();
+            assert_eq!(on_x86_64(&once, &mut executor), Some(once));
+        }
+        assert!(preempted > 50, "{preempted}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use mm_core::State;
 use mm_fuzz::exec::{Observer, Options};
-use mm_fuzz::program::Program;
+use mm_fuzz::program::{Geometry, Program};
 use std::sync::{Mutex, PoisonError};
 
 /// What a smaller program must have in common with the larger one.
@@ -76,6 +76,10 @@ struct AlikeOnLinux<'a> {
 impl Predicate for AlikeOnLinux<'_> {
     fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool {
         slices.clear();
+        // other page tables than the guest's would give the points other numbers
+        if !program.preemptions.is_empty() && program.geometry != Geometry::X86_64 {
+            return false;
+        }
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.is_some() {
             return false;
@@ -171,10 +175,8 @@ pub fn minimize_on_linux(
     let mut slices = Vec::new();
     let bugs = Bugs::of_kernel("", image.kernel())?;
     let mut lab = Lab::new(image, &bugs);
-    let program = Program {
-        // preemptions are dropped, so a finding that needs one is not minimized
-        preemptions: Vec::new(),
-        ..program.clone()
+    let Some(program) = lab.on_guest(program) else {
+        return Ok(None);
     };
     let found = lab.run(&program, &mut Turns(&mut slices));
     let Some(kind) = found.map_err(|death| death.why)? else {
