@@ -43,7 +43,7 @@
 const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES] = {
 	[MMFUZZ_AT_FAULT] = { "handle_pte_fault", .of = OF_VMF },
 	[MMFUZZ_AT_ANON_LOCK] = { PTE_LOCK, .caller = "do_anonymous_page", .of = OF_ADDRESS, .arg = 2 },
-	[MMFUZZ_AT_WP_LOCK] = { "_raw_spin_lock", .caller = "handle_pte_fault", .of = OF_FAULT },
+	[MMFUZZ_AT_WP_LOCK] = { "_raw_spin_lock", .caller = "handle_pte_fault", .of = OF_FAULT, .in_rcu = true },
 	[MMFUZZ_AT_COPY_LOCK] = { PTE_LOCK, .caller = "wp_page_copy", .of = OF_ADDRESS, .arg = 2 },
 	[MMFUZZ_AT_SWAP_FAULT] = { "do_swap_page", .of = OF_VMF },
 	[MMFUZZ_AT_SWAP_LOOKUP] = { "swap_cache_get_folio", .caller = "do_swap_page", .of = OF_FAULT },

@@ -65,6 +65,7 @@ static bool registered;
 static struct function functions[MMFUZZ_PLACES + 1];
 static unsigned int nr_functions;
 static u64 present;	/* places that this kernel has */
+static u64 in_rcu;	/* those in an RCU read-side section */
 static unsigned long callers[MMFUZZ_PLACES][2];
 static unsigned long window_start, window_end;
 
@@ -130,12 +131,23 @@ static bool is_reached(const struct stoppable *op, unsigned int stop)
 	return op->at[stop].stage == op->stops.stops[stop].stages;
 }
 
-/* Waits at a stop until the director lets the task go on. */
-static void wait_there(struct stoppable *op)
+/*
+ * The RCU read-side sections that the task is in, if it is at these places. A kernel without
+ * PREEMPT_RCU disables preemption in such a section, and does not count the sections by themselves.
+ */
+static int rcu_depth(u64 places)
 {
-	int i, depth = rcu_preempt_depth();
+	if (IS_ENABLED(CONFIG_PREEMPT_RCU))
+		return rcu_preempt_depth();
+	return places & in_rcu && preempt_count() == 1;
+}
 
-	if (preempt_count() || irqs_disabled()) {
+/* Waits at a stop, at one of these places, until the director lets the task go on. */
+static void wait_there(struct stoppable *op, u64 places)
+{
+	int i, depth = rcu_depth(places);
+
+	if (preempt_count() > (IS_ENABLED(CONFIG_PREEMPT_RCU) ? 0 : depth) || irqs_disabled()) {
 		op->failed = true;
 		return;
 	}
@@ -174,7 +186,7 @@ static void arrive(struct stoppable *op, u64 places)
 			op->failed = true;
 	while (op->next < op->stops.count && is_reached(op, op->next) && op->state == GOING) {
 		op->next++;
-		wait_there(op);
+		wait_there(op, places);
 	}
 }
 
@@ -318,6 +330,8 @@ static int register_places(void)
 		if (!function)
 			continue;
 		present |= BIT_ULL(i);
+		if (place->in_rcu)
+			in_rcu |= BIT_ULL(i);
 		if (place->returns)
 			function->ret |= BIT_ULL(i);
 		else

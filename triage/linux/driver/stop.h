@@ -23,6 +23,7 @@ struct mmfuzz_place {
 	enum mmfuzz_of of;
 	unsigned int arg;	/* from 0 */
 	bool returns;		/* the return, not the entry */
+	bool in_rcu;		/* the caller is in an RCU read-side section */
 };
 
 extern const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES];
