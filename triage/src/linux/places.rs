@@ -91,6 +91,18 @@ impl Points {
         (0..=at).filter(alike).count()
     }
 
+    /// Whether the kernel announces an invalidation to drivers at this point. A change of
+    /// protection is announced only once the walk comes to a page table (`change_pud_range`, and
+    /// `change_pmd_range` of older kernels).
+    fn announces(&self, at: usize) -> bool {
+        let next = at + 1;
+        let changes_nothing = self
+            .all
+            .get(next)
+            .is_some_and(|point| point.site == Site::ChangePteRange && !self.enters(next));
+        self.all[at].site == Site::NotifierStart && !changes_nothing
+    }
+
     /// The point of this run that corresponds to point `at` of `other`, another run of the same
     /// operation. If point `at` is the nth of the points [like it](Self::alike) in `other`, the
     /// result is the nth of the points like it in this run. `None` if there are fewer.
@@ -212,8 +224,14 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str
         }
         Site::HmmRangeFault => at(&[P::HmmTable, P::HmmHole], n),
         Site::HmmRangeDone => at(&[P::DeviceMap], n),
+        Site::NotifierStart if !points.announces(i) => {
+            return Err("the kernel announces no change of a range without page tables");
+        }
         // each invalidation calls the notifiers of both devices
-        Site::NotifierStart => at(&[P::Invalidated], 2 * n),
+        Site::NotifierStart => {
+            let announced = (0..=i).filter(|at| points.announces(*at)).count();
+            at(&[P::Invalidated], 2 * announced)
+        }
         Site::ShrinkFolio if n > 1 => {
             return Err("the kernel enters no function between two folios that it reclaims");
         }

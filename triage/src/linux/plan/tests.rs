@@ -63,6 +63,21 @@ fn a_preemption_is_a_stop_at_a_place_of_the_kernel() {
     assert_eq!(of(&own).expect("a plan").job.stops, []);
 }
 
+/// A change of protection is announced to drivers only where there are page tables.
+#[test]
+fn a_change_without_page_tables_is_announced_to_nobody() {
+    let text = "threads 2\npreempt 0 t1\nmmap p0 0 1 r\nmprotect p0 0 1 none\nt1: read p0 0";
+    assert!(matches!(of(text), Err(Refusal::Place(site, _)) if site == "notifier_start"));
+    // point 0 is that of the read, which maps the zero page
+    let text = "threads 2\npreempt 1 t1\nmmap p0 0 1 r\nread p0 0\nmprotect p0 0 1 none\n\
+                t1: read p0 0";
+    let stages = vec![Stage::new(&[Place::Invalidated], 2)];
+    assert_eq!(
+        of(text).expect("a plan").job.stops,
+        [(2, vec![StopPoint { stages }])]
+    );
+}
+
 #[test]
 fn failures_are_planned_for_the_operation_that_meets_them() {
     let planned = |text: &str, step| {
