@@ -298,7 +298,8 @@ impl Current<'_> {
     }
 
     /// `fork`: copies the address space. The child is created before the parent is locked
-    /// (`dup_mm`). A fork that fails frees the half-made child again.
+    /// (`dup_mm`). A fork that fails frees the half-made child again; since 7.0, it unmaps the
+    /// child's VMAs before it unlocks the parent (`dup_mmap`).
     pub async fn fork(self, parent: MmId) -> Result<MmId, ForkError> {
         let child = self.mm_create()?;
         let lock = Lock::MmapWrite(parent);
@@ -332,9 +333,18 @@ impl Current<'_> {
                 break;
             }
         }
-        let s = &mut *self.state();
-        s.tlb_finish_mmu(self.task);
-        s.unlock(self.task, lock);
+        let half_made = {
+            let s = &mut *self.state();
+            s.tlb_finish_mmu(self.task);
+            let undo = result.is_err() && s.rules().failed_fork_unmaps_locked;
+            undo.then(|| core::mem::take(&mut s.mm_mut(child).vmas))
+        };
+        if let Some(mut vmas) = half_made {
+            self.unmap_region(child, &vmas).await;
+            vmas.clear();
+            self.state().mm_mut(child).vmas = vmas;
+        }
+        self.unlock(lock);
         result
     }
 

@@ -128,6 +128,9 @@ rules! {
     fork_allocates_first V7_2 "anon_vma_fork"
         "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
          the child then reuses an inherited anon_vma (before, only if it reuses none)."
+    failed_fork_unmaps_locked V7_2 "dup_mmap"
+        "A fork that fails unmaps the child's VMAs while it holds mmap_lock of the parent (before, \
+         it unlocks the parent first)."
     mprotect_batches V7_2 "modify_prot_start_ptes"
         "mprotect changes the entries of a batch at once, and all of them become young or dirty if \
          one is. A batch maps consecutive pages of a large folio, by entries that differ in these \

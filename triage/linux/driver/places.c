@@ -71,6 +71,7 @@ const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES] = {
 	[MMFUZZ_AT_ADVISE_FREE_TABLE] = { "madvise_free_pte_range", .of = OF_ADDRESS, .arg = 1 },
 	[MMFUZZ_AT_ADVISE_COLD_TABLE] = { "madvise_cold_or_pageout_pte_range", .of = OF_ADDRESS, .arg = 1 },
 	[MMFUZZ_AT_ADVISE_END] = { ADVISED, .returns = true },
+	[MMFUZZ_AT_PAGEMAP_LOCK] = { "down_read_killable", .caller = "pagemap_read" },
 	[MMFUZZ_AT_PAGEMAP_TABLE] = { "pagemap_pmd_range", .of = OF_ADDRESS, .arg = 1 },
 	[MMFUZZ_AT_PAGEMAP_HOLE] = { "pagemap_pte_hole" },
 	[MMFUZZ_AT_MOVE_LOCK] = { PTE_LOCK, .caller = "move_ptes", .of = OF_ADDRESS, .arg = 2 },

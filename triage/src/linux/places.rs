@@ -8,7 +8,7 @@
 //! If several places between two effects would do, [`stop`] names one that the kernel always
 //! passes. `docs/linux.md` says which points Linux cannot stop at.
 
-use mm_core::{PageFlags, Pfn, Site, State, TaskId};
+use mm_core::{Lock, PageFlags, Pfn, Site, State, TaskId};
 use mm_fuzz::program::Op;
 use mm_linux_protocol::{Place, Stage, StopPoint};
 
@@ -50,6 +50,11 @@ pub struct Points {
     walked: u32,
     /// Who passed the last point.
     task: Option<TaskId>,
+    /// The number of page tables when the operation was stopped at the last point: those of the
+    /// address spaces whose `mmap_lock` it holds.
+    tables: usize,
+    /// The points at which the operation was stopped while others made such a page table.
+    overtaken: Vec<usize>,
 }
 
 impl Points {
@@ -64,6 +69,28 @@ impl Points {
         if let Some(task) = self.task {
             self.walked = s.tasks()[task.ix()].walked;
         }
+    }
+
+    /// The operation is stopped at its last point.
+    pub fn stops(&mut self, s: &State) {
+        self.tables = self.tables(s);
+    }
+
+    /// The operation goes on after it was stopped.
+    pub fn goes_on(&mut self, s: &State) {
+        if self.tables(s) > self.tables {
+            self.overtaken.push(self.all.len() - 1);
+        }
+    }
+
+    fn tables(&self, s: &State) -> usize {
+        let held = self.task.map_or(&[][..], |task| &s.tasks()[task.ix()].held);
+        let of_held =
+            |mm| [Lock::MmapRead(mm), Lock::MmapWrite(mm)].map(|lock| held.contains(&lock));
+        let tables = s.tables().tables();
+        tables
+            .filter(|(_, table)| of_held(table.mm).contains(&true))
+            .count()
     }
 
     /// Whether a walk enters a page table at this point. If not, the point comes after the walk's
@@ -114,6 +141,17 @@ impl Points {
     }
 }
 
+/// The points at which a walk over a range looks for the next page table.
+const WALKS: &[Site] = &[
+    Site::ZapPteRange,
+    Site::ChangePteRange,
+    Site::ClearRefs,
+    Site::MadvisePteRange,
+    Site::PagemapRead,
+    Site::MigrateVmaCollect,
+    Site::HmmRangeFault,
+];
+
 /// Page faults that reach `do_swap_page`.
 const SWAP_FAULTS: &[Site] = &[
     Site::DoSwapPage,
@@ -153,6 +191,11 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str
     }
     if matches!(op, Op::Exit { .. }) {
         return Err("a process that is killed cannot say where it stops");
+    }
+    if WALKS.contains(&site) && points.overtaken.contains(&i) {
+        return Err(
+            "another task makes a page table meanwhile, and the kernel has already looked for it",
+        );
     }
     let table = |enters: &[Place], end| match points.enters(i) {
         true => at(enters, points.alike(i)),
@@ -195,7 +238,14 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str
             return Err("the kernel looks at all swap entries of a table at once");
         }
         Site::MadvisePteRange => table(&[P::AdviseFreeTable, P::AdviseColdTable], P::AdviseEnd),
-        Site::PagemapRead => at(&[P::PagemapTable, P::PagemapHole], n),
+        // The kernel takes mmap_lock once before its first table. The model passes a point in each
+        // table and one before each further table.
+        Site::PagemapRead if n % 2 == 0 => at(&[P::PagemapLock], 2 + n / 2),
+        Site::PagemapRead => then(
+            &[P::PagemapLock],
+            2 + n / 2,
+            &[P::PagemapTable, P::PagemapHole],
+        ),
         Site::MovePtes => at(&[P::MoveLock], n),
         Site::MigrateVmaCollect => at(&[P::CollectTable, P::CollectHole], n),
         Site::MigrateVmaUnmap => then(&[P::CheckPage], n - 1, &[P::TryToMigrate, P::CheckPage]),

@@ -61,6 +61,8 @@ pub enum Place {
     AdviseColdTable,
     /// Return from `walk_page_range_vma`.
     AdviseEnd,
+    /// Entry of `down_read_killable`, called by `pagemap_read`.
+    PagemapLock,
     /// Entry of `pagemap_pmd_range`.
     PagemapTable,
     /// Entry of `pagemap_pte_hole`.

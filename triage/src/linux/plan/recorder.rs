@@ -203,12 +203,13 @@ impl Recorder<'_> {
     }
 
     /// The operation that was preempted stays where it is, since another one runs.
-    fn stop(&mut self, step: usize) {
+    fn stop(&mut self, step: usize, s: &State) {
         let Some(preempted) = self.preempted.take().filter(|other| *other != step) else {
             return;
         };
-        let points = self.points.get(&preempted);
-        let last = points.map_or(0, |points| points.all.len().saturating_sub(1));
+        let points = self.points.entry(preempted).or_default();
+        points.stops(s);
+        let last = points.all.len().saturating_sub(1);
         self.stops.entry(preempted).or_default().push(last);
         self.stopped.insert(preempted);
         self.plan.push(Action::Stopped(preempted as u16));
@@ -247,9 +248,13 @@ impl Recorder<'_> {
         if self.running.len() > 1 || self.stops.contains_key(&step) {
             self.refuse(Refusal::FailureAside);
         }
-        // A device that is full in the model is full in the guest too.
-        if failures as usize > injected && s.frames().exhausted() {
-            self.refuse(Refusal::OutOfMemory);
+        if failures as usize > injected {
+            // Otherwise, another operation has armed the failure while this one waited. A device
+            // that is full in the model is full in the guest too.
+            self.refuse(match s.frames().exhausted() {
+                true => Refusal::OutOfMemory,
+                false => Refusal::FailureAside,
+            });
         }
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
@@ -327,10 +332,11 @@ impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
         self.watch.slice(step, s);
         self.current = step;
-        self.stop(step);
+        self.stop(step, s);
         if !self.running.insert(step) {
             self.must_be_alone(step, s);
             if self.stopped.remove(&step) {
+                self.points.entry(step).or_default().goes_on(s);
                 self.plan.push(Action::GoOn(step as u16));
                 self.frees.drained();
             }

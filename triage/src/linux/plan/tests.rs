@@ -78,6 +78,24 @@ fn a_change_without_page_tables_is_announced_to_nobody() {
     );
 }
 
+/// The kernel looks for a page table before it calls the function in which a walk can be stopped.
+#[test]
+fn a_walk_does_not_see_a_page_table_that_is_made_while_it_is_stopped() {
+    let stopped = |before: &str, at: &str| {
+        of(&format!(
+            "threads 2\npreempt {at} t1\nmmap p0 0 1 rw\n{before}migrate p0 0 1 d0\nt1: write p0 0"
+        ))
+    };
+    let in_a_hole = stopped("", "1");
+    assert!(matches!(in_a_hole, Err(Refusal::Place(site, _)) if site == "migrate_vma_collect"));
+    let stops = stopped("read p0 0\n", "2")
+        .expect("the table is there")
+        .job
+        .stops;
+    let stages = vec![Stage::new(&[Place::CollectTable, Place::CollectHole], 1)];
+    assert_eq!(stops, [(2, vec![StopPoint { stages }])]);
+}
+
 #[test]
 fn failures_are_planned_for_the_operation_that_meets_them() {
     let planned = |text: &str, step| {
@@ -114,6 +132,12 @@ fn what_nothing_outside_the_kernel_can_do_is_refused() {
     assert_eq!(of(areas).expect_err("two areas"), Refusal::Order);
     let beside = "mmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nfail avc 1\nmunmap p0 0 1";
     assert_eq!(of(beside).expect_err("beside"), Refusal::FailureAside);
+    let armed_meanwhile =
+        "threads 2\nmmap p0 0 1 r\nsetup p0 0 1 d0 to-dev\nfork p0\nt1: fail vma 1";
+    assert_eq!(
+        of(armed_meanwhile).expect_err("armed meanwhile"),
+        Refusal::FailureAside
+    );
     let overtaking =
         "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
     assert_eq!(
