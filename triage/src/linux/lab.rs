@@ -5,7 +5,7 @@ use super::accepted;
 use super::compare;
 use super::guest::{Death, Guest};
 use super::image::Image;
-use super::plan;
+use super::plan::{self, Refusal};
 use super::schedule;
 use crate::bugs::Bugs;
 use mm_fuzz::exec::{Executor, Observer, Options};
@@ -75,12 +75,17 @@ impl Lab {
     }
 
     /// The program with the page tables of the guest, if it preempts: a preemption names a point by
-    /// its number, which depends on the tables. `None` if the guest cannot carry it out.
-    pub fn on_guest(&mut self, program: &Program) -> Option<Program> {
+    /// its number, which depends on the tables.
+    ///
+    /// # Errors
+    ///
+    /// Why the guest cannot carry it out.
+    pub fn on_guest(&mut self, program: &Program) -> Result<Program, Refusal> {
+        plan::plan(1, program, &mut self.model)?;
         if program.preemptions.is_empty() {
-            return Some(program.clone());
+            return Ok(program.clone());
         }
-        schedule::on_x86_64(program, &mut self.model)
+        schedule::on_x86_64(program, &mut self.model).ok_or(Refusal::Geometry)
     }
 
     /// Runs a program on both. Returns the kind of its finding, if it has one. A program that the

@@ -34,6 +34,7 @@ use crate::walk::WalkEntry;
 use crate::{Status, corpus, pool, store};
 pub use args::LinuxArgs;
 use fuzz::Fuzzer;
+pub use guest::Death;
 pub use image::Image;
 use judge::Judge;
 pub use lab::Lab;

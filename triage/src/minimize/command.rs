@@ -202,7 +202,10 @@ fn one(
     let small = match image {
         Some(image) => match minimize_on_linux(&program, image, stop) {
             Ok(small) => small,
-            Err(why) => return unusable(line, format!("the guest does not boot: {why}")),
+            Err(why) => {
+                let why = format!("{}: {why}", line.file);
+                return unusable(line, why);
+            }
         },
         None => minimize(&program, bugs, args.same, jobs, stop).map(Minimized::signed),
     };

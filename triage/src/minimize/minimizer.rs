@@ -6,7 +6,7 @@ use super::passes::{self, PassStatistics};
 use super::predicate::{Predicate, Slice};
 use super::search::Search;
 use crate::bugs::Bugs;
-use crate::linux::{Image, Lab};
+use crate::linux::{Death, Image, Lab};
 use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use mm_core::State;
@@ -87,7 +87,7 @@ impl Predicate for AlikeOnLinux<'_> {
         match self.lab.run(program, &mut Turns(slices)) {
             Ok(found) => found.as_deref() == Some(self.kind),
             Err(death) => {
-                *failed = Some(death.why);
+                *failed = Some(no_guest(death));
                 false
             }
         }
@@ -161,12 +161,16 @@ pub fn minimize(
     })
 }
 
+fn no_guest(death: Death) -> String {
+    format!("the guest does not boot: {}", death.why)
+}
+
 /// Makes `program` as small as possible while a guest and the model show a finding of the same
 /// kind; `None` if there is no finding.
 ///
 /// # Errors
 ///
-/// The reason why a guest does not come up.
+/// The guest does not come up, or cannot carry out the program.
 pub fn minimize_on_linux(
     program: &Program,
     image: &Image,
@@ -175,11 +179,10 @@ pub fn minimize_on_linux(
     let mut slices = Vec::new();
     let bugs = Bugs::of_kernel("", image.kernel())?;
     let mut lab = Lab::new(image, &bugs);
-    let Some(program) = lab.on_guest(program) else {
-        return Ok(None);
-    };
+    let refused = |why| format!("the guest cannot carry it out: {why}");
+    let program = lab.on_guest(program).map_err(refused)?;
     let found = lab.run(&program, &mut Turns(&mut slices));
-    let Some(kind) = found.map_err(|death| death.why)? else {
+    let Some(kind) = found.map_err(no_guest)? else {
         return Ok(None);
     };
     drop(lab);
@@ -315,6 +318,15 @@ mod tests {
         let harmless = "mmap p0 0 1 rw".parse().expect("a program");
         let small = minimize_on_linux(&harmless, &image, &Stop::default());
         assert!(small.expect("it comes up").is_none());
+        let busy =
+            "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0\nt1: exit p0";
+        let busy = busy.parse().expect("a program");
+        let refused = minimize_on_linux(&busy, &image, &Stop::default());
+        let why = refused.expect_err("the guest cannot do that");
+        assert!(
+            why.contains("a process exits while another operation runs"),
+            "{why}"
+        );
 
         let dir = tempfile::tempdir().expect("a folder");
         let image = crate::linux::fake::quick_image(dir.path(), "leaks");

@@ -38,6 +38,9 @@ pub enum Refusal {
     /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
     /// outcome depends on which runs first.
     Order,
+    /// A fault is retried until somebody drops a reference, and the program has preemptions. In such
+    /// a program a thread of the guest runs until it waits, so it would keep all others from running.
+    Retries,
     /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These
     /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
     /// operation may fault, and then it waits.
@@ -69,6 +72,9 @@ impl std::fmt::Display for Refusal {
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")
             }
+            Self::Retries => f.write_str(
+                "it preempts a thread, and a fault is retried until a reference is dropped; the guest would run nobody else meanwhile",
+            ),
             Self::AgentFaults => f.write_str(
                 "an operation ends while a fork or clear-soft-dirty is stopped, and the agent would fault",
             ),

@@ -7,7 +7,7 @@ use super::expected::{Expected, Refusal};
 use super::mlocked::StayMlocked;
 use mm_core::{
     AllocKind, Event, Lock, MmId, Pfn, PresentPte, Pte, PteWrite, Rules, Softleaf, State, SwapPte,
-    TaskId, VmFlags, Wait,
+    Task, TaskId, VmFlags, Wait,
 };
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
@@ -390,6 +390,10 @@ impl Observer for Recorder<'_> {
         }
         if self.overtakes_writer(s) {
             self.refuse(Refusal::QueuedWriter);
+        }
+        let retries = |task: &Task| matches!(task.waiting, Some(Wait::Progress { .. }));
+        if !self.program.preemptions.is_empty() && s.tasks().iter().any(retries) {
+            self.refuse(Refusal::Retries);
         }
         if !self.frees.slice(s) {
             self.refuse(Refusal::LockedDevicePage);

@@ -78,6 +78,22 @@ fn a_change_without_page_tables_is_announced_to_nobody() {
     );
 }
 
+/// A thread that retries a fault would run until it waits, which is never.
+#[test]
+fn nobody_is_stopped_beside_a_fault_that_is_retried() {
+    let text = |preempted| {
+        format!(
+            "threads 2\n{preempted}mmap p0 0 2 rw\nwrite p0 0\nmigrate p0 0 1 d0\nhold p0 0\n\
+             write p0 1\nwrite p0 0"
+        )
+    };
+    of(&text("")).expect("the reference is dropped in time");
+    assert_eq!(
+        of(&text("preempt 0 t1\n")).expect_err("it retries"),
+        Refusal::Retries
+    );
+}
+
 /// The kernel looks for a page table before it calls the function in which a walk can be stopped.
 #[test]
 fn a_walk_does_not_see_a_page_table_that_is_made_while_it_is_stopped() {
