@@ -38,8 +38,8 @@ pub enum Refusal {
     /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
     /// outcome depends on which runs first.
     Order,
-    /// A fault is retried until somebody drops a reference, and the program has preemptions. In such
-    /// a program a thread of the guest runs until it waits, so it would keep all others from running.
+    /// A fault is retried until somebody drops a reference, and the program has preemptions. In
+    /// such a program a thread of the guest runs until it waits, so no other would run.
     Retries,
     /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These
     /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
