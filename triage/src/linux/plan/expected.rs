@@ -41,6 +41,11 @@ pub enum Refusal {
     /// A fault is retried until somebody drops a reference, and the program has preemptions. In
     /// such a program a thread of the guest runs until it waits, so no other would run.
     Retries,
+    /// A program with preemptions uses a stale TLB entry. The guest has one CPU, which forgets its
+    /// TLB entries when another task runs.
+    StaleTranslation,
+    /// A fork finds that another fork has taken the last process of the program. Linux has more.
+    NoProcess,
     /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These
     /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
     /// operation may fault, and then it waits.
@@ -75,6 +80,10 @@ impl std::fmt::Display for Refusal {
             Self::Retries => f.write_str(
                 "it preempts a thread, and a fault is retried until a reference is dropped; the guest would run nobody else meanwhile",
             ),
+            Self::StaleTranslation => f.write_str(
+                "it preempts a thread, and another accesses a page through a stale TLB entry; the CPU of the guest has flushed it",
+            ),
+            Self::NoProcess => f.write_str("two forks compete for the last process of the program"),
             Self::AgentFaults => f.write_str(
                 "an operation ends while a fork or clear-soft-dirty is stopped, and the agent would fault",
             ),

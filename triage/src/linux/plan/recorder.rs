@@ -96,8 +96,7 @@ impl Recorder<'_> {
         else {
             return false;
         };
-        let name = op.proc().map_or(0, |name| name.get().into());
-        let Some(mm) = resolve(&self.mms, name).and_then(|slot| self.mms[slot]) else {
+        let Some(mm) = self.mm_of(op) else {
             return false;
         };
         let addr = Window::of(self.program).addr(addr);
@@ -114,6 +113,28 @@ impl Recorder<'_> {
             (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache.is_some_and(is_large),
             _ => false,
         }
+    }
+
+    /// The address space that an operation works on, if there is one.
+    fn mm_of(&self, op: Op) -> Option<MmId> {
+        let name = op.proc().map_or(0, |name| name.get().into());
+        self.mms[resolve(&self.mms, name)?]
+    }
+
+    /// Whether an access of the CPU, which is about to begin, uses a TLB entry that is not the
+    /// entry of the page table.
+    fn uses_stale_translation(&self, step: usize, s: &State) -> bool {
+        let Step { thread, op } = self.program.ops[step];
+        let (Op::Read { addr, .. } | Op::Write { addr, .. }) = op else {
+            return false;
+        };
+        let Some(mm) = self.mm_of(op) else {
+            return false;
+        };
+        let addr = Window::of(self.program).addr(addr);
+        let cached = s.tlbs().lookup(TaskId(thread), mm, addr);
+        let entry = s.tables().entry_for(s.mm(mm).pgd, addr);
+        cached.is_some_and(|cached| entry.present() != Some(cached))
     }
 
     /// Refuses what ends differently if a page of the program is many pages of the guest.
@@ -342,9 +363,7 @@ impl Observer for Recorder<'_> {
             }
             return;
         }
-        if !self.program.preemptions.is_empty() {
-            self.must_be_alone(step, s);
-        }
+        self.must_be_alone(step, s);
         if matches!(self.program.ops[step].op, Op::Exit { .. }) && self.running.len() > 1 {
             self.refuse(Refusal::ExitWhileBusy);
         }
@@ -352,6 +371,9 @@ impl Observer for Recorder<'_> {
             self.refuse(Refusal::HugePages(
                 "takes references to a shared huge page: in the guest, the references to its pages change how the next page is made exclusive",
             ));
+        }
+        if !self.program.preemptions.is_empty() && self.uses_stale_translation(step, s) {
+            self.refuse(Refusal::StaleTranslation);
         }
         self.armed = armed(s);
         (self.left, self.beside) = (self.armed, false);
@@ -458,7 +480,11 @@ impl Observer for Recorder<'_> {
             let op = program.ops[*step].op;
             matches!(op, Op::Fork { .. } | Op::ClearSoftDirty { .. })
         };
-        if !self.took_mmap_lock.remove(&step) && self.stopped.iter().any(freezes) {
+        let took_mmap_lock = self.took_mmap_lock.remove(&step);
+        if took_mmap_lock && matches!((op.op, outcome), (Op::Fork { .. }, Outcome::Nothing)) {
+            self.refuse(Refusal::NoProcess);
+        }
+        if !took_mmap_lock && self.stopped.iter().any(freezes) {
             self.refuse(Refusal::AgentFaults);
         }
         // Observe only if all other operations wait; otherwise the result depends on timing.

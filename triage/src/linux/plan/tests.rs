@@ -94,6 +94,34 @@ fn nobody_is_stopped_beside_a_fault_that_is_retried() {
     );
 }
 
+/// mmap is woken when the first access drops `mmap_lock`, and Linux runs it before the second.
+#[test]
+fn nothing_starts_beside_an_operation_that_was_woken() {
+    let woken = "threads 2\nmmap p0 0 1 r\nmigrate p0 0 1 d0\nhold p0 0\nget p0 0 r\nread p0 0\n\
+                 t1: mmap p0 0 1 r";
+    assert_eq!(of(woken).expect_err("woken"), Refusal::Order);
+}
+
+#[test]
+fn a_stale_tlb_entry_is_of_no_use_in_the_guest() {
+    let stale = "geometry x86-64\nthreads 2\npreempt 3 t0\nmmap p0 0 1 r\nread p0 0\n\
+                 t1: mmap p0 0 1 none\nread p0 0";
+    assert_eq!(of(stale).expect_err("it reads"), Refusal::StaleTranslation);
+}
+
+#[test]
+fn two_forks_do_not_compete_for_the_last_process() {
+    let forks = "fork p0\n".repeat(6);
+    let text = |last| {
+        format!("threads 2\n{forks}mmap p0 0 1 r\nsetup p0 0 1 d0 to-dev\nfork p0\nt1: {last}")
+    };
+    assert_eq!(
+        of(&text("fork p1")).expect_err("one is too many"),
+        Refusal::NoProcess
+    );
+    of(&text("read p1 0")).expect("one fits");
+}
+
 /// The kernel looks for a page table before it calls the function in which a walk can be stopped.
 #[test]
 fn a_walk_does_not_see_a_page_table_that_is_made_while_it_is_stopped() {
