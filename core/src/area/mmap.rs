@@ -142,14 +142,23 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `munmap`. The entries are zapped with `mmap_lock` held for reading only.
+    /// `munmap`.
     pub async fn munmap(self, mm: MmId, range: Range<u64>) -> Result<(), Enomem> {
-        let lock = Lock::MmapWrite(mm);
-        self.lock(lock).await;
-        let areas = match self.detach_range(mm, &range).await {
+        self.lock(Lock::MmapWrite(mm)).await;
+        self.munmap_and_unlock(mm, &range).await
+    }
+
+    /// Unmaps a range, and releases `mmap_lock`, which the caller holds for writing. The entries
+    /// are zapped with the lock held for reading only (`do_vmi_munmap` with `unlock`).
+    pub(crate) async fn munmap_and_unlock(
+        self,
+        mm: MmId,
+        range: &Range<u64>,
+    ) -> Result<(), Enomem> {
+        let areas = match self.detach_range(mm, range).await {
             Ok(areas) => areas,
             Err(e) => {
-                self.unlock(lock);
+                self.unlock(Lock::MmapWrite(mm));
                 return Err(e);
             }
         };

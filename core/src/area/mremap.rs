@@ -119,10 +119,13 @@ impl Current<'_> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
         let mapped = { self.state().find_vma(mm, old.start).is_some() };
+        if mapped && stays && new.end < old.end {
+            return Ok(self.munmap_and_unlock(mm, &(new.end..old.end)).await?);
+        }
         let result = match (mapped, valid) {
             (false, _) => Err(RemapError::Fault),
             (true, false) => Err(RemapError::Inval),
-            _ if stays => self.resize(mm, old, new_len).await,
+            _ if stays => self.grow(mm, old, new_len).await,
             _ if rules.mremap_moves_areas && old_len == new_len => {
                 self.remap_move(mm, old, place, keep_source).await
             }
@@ -141,14 +144,11 @@ impl Current<'_> {
         result
     }
 
-    async fn resize(self, mm: MmId, old: Range<u64>, new_len: u64) -> Result<(), RemapError> {
+    /// Lets the VMA of `old` grow in place to `new_len` pages (`expand_vma`).
+    async fn grow(self, mm: MmId, old: Range<u64>, new_len: u64) -> Result<(), RemapError> {
         let new_end = old.start + new_len;
         if new_end == old.end {
             return Ok(());
-        }
-        if new_end < old.end {
-            // the kernel downgrades mmap_lock here, as munmap does
-            return Ok(self.do_munmap(mm, &(new_end..old.end)).await?);
         }
         let grown = old.end..new_end;
         let what = {
