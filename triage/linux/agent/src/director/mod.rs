@@ -1,5 +1,6 @@
 //! Carries out a job: starts operations in the order of its plan, and observes the processes.
 
+mod background;
 mod batch;
 mod child;
 mod look;
@@ -99,6 +100,7 @@ impl Director {
         driver: &'static Driver,
         cover: Option<&'static Cover>,
     ) -> Self {
+        background::off();
         let mut director = Self {
             worker: Worker {
                 shared,
