@@ -146,6 +146,7 @@ fn plan_in_geometry(
         current: 0,
         preempted: None,
         stopped: BTreeSet::new(),
+        together: BTreeSet::new(),
         took_mmap_lock: BTreeSet::new(),
         brought_in: BTreeSet::new(),
         stops: BTreeMap::new(),

@@ -50,6 +50,8 @@ pub struct Recorder<'p> {
     pub preempted: Option<usize>,
     /// The operations that are preempted.
     pub stopped: BTreeSet<usize>,
+    /// The operations beside which another one was running.
+    pub together: BTreeSet<usize>,
     /// The running operations that have taken an `mmap_lock`.
     pub took_mmap_lock: BTreeSet<usize>,
     /// The running operations that have brought in a page that is write-protected for userfaultfd.
@@ -266,7 +268,7 @@ impl Recorder<'_> {
                 _ => 0,
             });
         let injected = fail.iter().filter(|nth| **nth > 0).count();
-        if self.running.len() > 1 || self.stops.contains_key(&step) {
+        if self.together.contains(&step) || self.stops.contains_key(&step) {
             self.refuse(Refusal::FailureAside);
         }
         if failures as usize > injected {
@@ -362,6 +364,9 @@ impl Observer for Recorder<'_> {
                 self.frees.drained();
             }
             return;
+        }
+        if self.running.len() > 1 {
+            self.together.extend(&self.running);
         }
         self.must_be_alone(step, s);
         if matches!(self.program.ops[step].op, Op::Exit { .. }) && self.running.len() > 1 {

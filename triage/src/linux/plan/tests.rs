@@ -182,6 +182,12 @@ fn what_nothing_outside_the_kernel_can_do_is_refused() {
         of(armed_meanwhile).expect_err("armed meanwhile"),
         Refusal::FailureAside
     );
+    let waits_first = "geometry x86-64\nthreads 2\npreempt 25 t1\nmmap p0 0 4 r\nmigrate p0 0 4 d0\n\
+                       fail anon-vma 1\nrelease d0\nt1: fork p0";
+    assert_eq!(
+        of(waits_first).expect_err("it waits first"),
+        Refusal::FailureAside
+    );
     let overtaking =
         "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
     assert_eq!(
