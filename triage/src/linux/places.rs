@@ -240,7 +240,7 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str
         Site::MadvisePteRange => table(&[P::AdviseFreeTable, P::AdviseColdTable], P::AdviseEnd),
         // The kernel takes mmap_lock once before its first table. The model passes a point in each
         // table and one before each further table.
-        Site::PagemapRead if n % 2 == 0 => at(&[P::PagemapLock], 2 + n / 2),
+        Site::PagemapRead if n.is_multiple_of(2) => at(&[P::PagemapLock], 2 + n / 2),
         Site::PagemapRead => then(
             &[P::PagemapLock],
             2 + n / 2,
