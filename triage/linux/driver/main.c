@@ -82,8 +82,8 @@ static long quiet(void)
 static bool valid_range(const struct mmfuzz_range *range)
 {
 	return range->dev < MMFUZZ_DEVICES && range->len && range->len <= MMFUZZ_MAX_PAGES &&
-	       !(range->addr & ~PAGE_MASK) && range->addr < TASK_SIZE &&
-	       range->len * PAGE_SIZE <= TASK_SIZE - range->addr && range->unit <= MMFUZZ_MAX_UNIT &&
+	       !(range->addr & ~PAGE_MASK) && range->addr < MMFUZZ_MIRRORED &&
+	       range->len * PAGE_SIZE <= MMFUZZ_MIRRORED - range->addr && range->unit <= MMFUZZ_MAX_UNIT &&
 	       !(range->flags & ~(MMFUZZ_TO_SYSTEM | MMFUZZ_WRITE | MMFUZZ_PIN |
 				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
 }

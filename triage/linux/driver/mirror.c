@@ -88,7 +88,7 @@ long mmfuzz_attach(struct session *session)
 		table->mirror = mirror;
 		table->device = &mmfuzz_devices[i];
 		xa_init(&table->entries);
-		ret = mmu_interval_notifier_insert(&table->notifier, current->mm, 0, ULONG_MAX & PAGE_MASK,
+		ret = mmu_interval_notifier_insert(&table->notifier, current->mm, 0, MMFUZZ_MIRRORED,
 						   &mirror_ops);
 		if (ret) {
 			free_mirror(mirror, i);

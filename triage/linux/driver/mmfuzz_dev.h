@@ -16,6 +16,11 @@
 
 #define MMFUZZ_DEVICES 2
 #define MMFUZZ_MAX_UNIT 64
+/*
+ * Devices mirror the addresses below this one. The windows of programs lie there, and memory of the
+ * process that runs a program does not: a device must not start over because of that memory.
+ */
+#define MMFUZZ_MIRRORED (1ULL << 40)
 #define MMFUZZ_MAX_PAGES (32 * MMFUZZ_MAX_UNIT)
 #define MMFUZZ_MAX_SNAPSHOT 64
 #define MMFUZZ_MAX_FRAMES 2048
