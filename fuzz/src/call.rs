@@ -235,4 +235,6 @@ commands! {
     24 Await "AWAIT"
     /// Lets a stopped operation go on.
     25 GoOn "GO_ON"
+    /// Ends the tracing of places in the kernel.
+    26 Untrace "UNTRACE"
 }

@@ -206,4 +206,7 @@ void mmfuzz_pass_stops(struct task_struct *from, struct task_struct *to);
 long mmfuzz_await_stop(struct mmfuzz_at *at);
 long mmfuzz_go_on(const struct mmfuzz_at *at);
 
+/* untrace.c */
+long mmfuzz_untrace(struct mmfuzz_places *arg);
+
 #endif

@@ -193,6 +193,7 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		struct mmfuzz_schedule schedule;
 		struct mmfuzz_stops stops;
 		struct mmfuzz_at at;
+		struct mmfuzz_places places;
 	} arg;
 	size_t size = _IOC_SIZE(cmd);
 	long ret;
@@ -256,6 +257,9 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		break;
 	case MMFUZZ_IOC_RESET:
 		ret = reset(session, &arg.reset);
+		break;
+	case MMFUZZ_IOC_UNTRACE:
+		ret = mmfuzz_untrace(&arg.places);
 		break;
 	default:
 		return -ENOTTY;

@@ -299,6 +299,12 @@ struct mmfuzz_schedule {
 	__u64 present;		/* out: the places that this kernel has */
 };
 
+struct mmfuzz_places {
+	__u64 places;		/* in: their addresses, an array of __u64 */
+	__u32 count;		/* in: its length */
+	__u32 removed;		/* out: places that are no longer traced */
+};
+
 #define MMFUZZ_IOC_ATTACH _IO('m', 0)
 #define MMFUZZ_IOC_MIGRATE _IOWR('m', 1, struct mmfuzz_range)
 #define MMFUZZ_IOC_SETUP _IOWR('m', 2, struct mmfuzz_range)
@@ -345,5 +351,10 @@ struct mmfuzz_schedule {
 #define MMFUZZ_IOC_AWAIT _IOWR('m', 24, struct mmfuzz_at)
 /* Lets a stopped operation go on. ENOENT if it is not stopped. */
 #define MMFUZZ_IOC_GO_ON _IOWR('m', 25, struct mmfuzz_at)
+/*
+ * KCOV no longer traces these places, until the guest boots again. A place is an address that KCOV
+ * has shown. ENOTTY if the kernel has no KCOV.
+ */
+#define MMFUZZ_IOC_UNTRACE _IOWR('m', 26, struct mmfuzz_places)
 
 #endif

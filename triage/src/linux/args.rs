@@ -69,6 +69,9 @@ pub struct LinuxArgs {
     /// second kernel is built
     #[arg(long)]
     pub no_coverage: bool,
+    /// Run the kernel of --fuzz, which follows coverage, to measure what this costs
+    #[arg(long, conflicts_with_all = ["emitted", "programs", "fuzz", "calls"])]
+    pub coverage: bool,
     /// Only check that the judge notices a guest that panics, warns or hangs
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,

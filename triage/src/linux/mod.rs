@@ -62,7 +62,7 @@ impl Session {
         let corpus = corpus::find(args.corpus.as_deref()).map_err(Status::unusable)?;
         let root = corpus.parent().unwrap_or(&corpus);
         let files = files_of(&args.files).map_err(Status::unusable)?;
-        let image = if args.fuzz.is_some() && !args.no_coverage {
+        let image = if args.coverage || args.fuzz.is_some() && !args.no_coverage {
             Image::that_follows_coverage(root)
         } else if args.programs {
             Image::whole(root)

@@ -7,6 +7,9 @@
 //! for each call that reaches it. (Rarely, two such pairs share a bit. The second is then not
 //! reported.)
 //!
+//! In programs of the model's operations, the driver then takes the call of KCOV out of the kernel's
+//! text, so a place that was reached costs later programs nothing.
+//!
 //! Exits, interrupts and kernel threads are not traced. Each migration that is held open has a
 //! kernel thread of its own.
 
@@ -36,11 +39,17 @@ const BITS: usize = 1 << PLACE_BITS;
 /// is odd, so that the calls spread over all bits.
 const SPREAD: usize = 0x9_e377;
 
+/// The number of a place by its address.
+fn number(address: u64) -> u32 {
+    (address.wrapping_sub(TEXT) / GRAIN % BITS as u64) as u32
+}
+
 /// The places that were reached.
 #[derive(Debug)]
 pub struct Cover {
     seen: [AtomicU64; BITS / 64],
-    fresh: [AtomicU32; MAX_REACHED],
+    /// For each new place the low half of its address, and above it the number of the call.
+    fresh: [AtomicU64; MAX_REACHED],
     /// The number of new places. It exceeds the length of `fresh` if some places found no room.
     count: AtomicU32,
 }
@@ -59,8 +68,8 @@ impl Cover {
 
     /// Notes a place that a call with this number has reached.
     fn reach(&self, place: u64, call: u16) {
-        let place = place.wrapping_sub(TEXT) / GRAIN % BITS as u64;
-        let bit = (place as usize).wrapping_add(usize::from(call).wrapping_mul(SPREAD)) % BITS;
+        let spread = usize::from(call).wrapping_mul(SPREAD);
+        let bit = (number(place) as usize).wrapping_add(spread) % BITS;
         let (word, mask) = (&self.seen[bit / 64], 1 << (bit % 64));
         if word.load(Ordering::Relaxed) & mask != 0 {
             return;
@@ -69,16 +78,23 @@ impl Cover {
         // a place without room stays unseen, so that the next program that reaches it reports it
         if let Some(fresh) = self.fresh.get(at) {
             word.fetch_or(mask, Ordering::Relaxed);
-            let id = u32::from(call) << PLACE_BITS | place as u32;
-            fresh.store(id, Ordering::Relaxed);
+            let low = place & u64::from(u32::MAX);
+            fresh.store(u64::from(call) << 32 | low, Ordering::Relaxed);
         }
     }
 
-    /// The places that are new since the last call. No operation may be running.
-    pub fn take(&self) -> Vec<u32> {
+    /// The places that are new since they were last taken, each with the number of its call, and
+    /// their addresses. No operation may be running.
+    pub fn take(&self) -> (Vec<u32>, Vec<u64>) {
         let count = self.count.swap(0, Ordering::Relaxed) as usize;
         let fresh = self.fresh[..count.min(MAX_REACHED)].iter();
-        fresh.map(|place| place.load(Ordering::Relaxed)).collect()
+        let place = |fresh: &AtomicU64| {
+            let fresh = fresh.load(Ordering::Relaxed);
+            let address = TEXT & !u64::from(u32::MAX) | fresh & u64::from(u32::MAX);
+            let call = (fresh >> 32) as u32;
+            (call << PLACE_BITS | number(address), address)
+        };
+        fresh.map(place).unzip()
     }
 
     /// Begins to trace this thread; nothing if the kernel refuses.

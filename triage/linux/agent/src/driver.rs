@@ -174,6 +174,15 @@ pub struct Schedule {
     pub present: u64,
 }
 
+/// `struct mmfuzz_places`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Places {
+    pub places: u64,
+    pub count: u32,
+    pub removed: u32,
+}
+
 /// An open session.
 #[derive(Debug)]
 pub struct Driver(File);
@@ -188,6 +197,20 @@ impl Driver {
     /// Its file.
     pub fn descriptor(&self) -> u64 {
         self.0.as_raw_fd() as u64
+    }
+
+    /// Makes the kernel no longer trace these places.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ioctl.
+    pub fn untrace(&self, addresses: &[u64]) -> io::Result<()> {
+        let mut places = Places {
+            places: addresses.as_ptr() as u64,
+            count: addresses.len() as u32,
+            removed: 0,
+        };
+        self.call(Ioctl::Untrace, &mut places)
     }
 
     /// Runs a command.

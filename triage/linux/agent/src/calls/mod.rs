@@ -368,7 +368,7 @@ fn run(
         said: String::new(),
         runs: 1,
         stuck: cannot_be_killed,
-        reached: cover.map(Cover::take).unwrap_or_default(),
+        reached: cover.map(|cover| cover.take().0).unwrap_or_default(),
     }
 }
 

@@ -165,8 +165,20 @@ impl Director {
             stuck,
             leaks: Vec::new(),
             words: Vec::new(),
-            reached: self.worker.cover.map(Cover::take).unwrap_or_default(),
+            reached: self.reached(),
         }
+    }
+
+    /// The new places that the job has reached. They are no longer traced.
+    fn reached(&self) -> Vec<u32> {
+        let Some(cover) = self.worker.cover else {
+            return Vec::new();
+        };
+        let (places, addresses) = cover.take();
+        if !addresses.is_empty() {
+            let _ = self.worker.driver.untrace(&addresses);
+        }
+        places
     }
 
     /// Ends the first process, which otherwise stays from program to program.
