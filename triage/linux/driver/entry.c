@@ -163,22 +163,10 @@ void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_e
 {
 	struct page *page = NULL;
 	spinlock_t *lock;
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-	pmd_t *pmd;
+	pmd_t *pmd = mm_find_pmd(mm, addr);
 	pte_t *ptep, pte;
 
-	if (pgd_none(*pgd))
-		return;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d))
-		return;
-	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud))
-		return;
-	pmd = pmd_offset(pud, addr);
-	if (pmd_none(*pmd))
+	if (!pmd || pmd_none(*pmd))
 		return;
 	ptep = pte_offset_map_lock(mm, pmd, addr, &lock);
 	if (!ptep) {

@@ -90,14 +90,11 @@ long mmfuzz_setup(struct session *session, struct mmfuzz_range *range)
 
 	if (!mirror)
 		return -ENOENT;
-	held = kzalloc(sizeof(*held), GFP_KERNEL);
+	held = mmfuzz_new_migration(mirror, range);
 	if (!held)
 		return -ENOMEM;
 	init_waitqueue_head(&held->wait);
 	held->stepwise = true;
-	held->mm = current->mm;
-	held->mirror = mirror;
-	held->range = *range;
 	mutex_lock(&session->mutex);
 	for (slot = 0; slot < MMFUZZ_MAX_MIGRATIONS && session->migrations[slot]; slot++)
 		;

@@ -87,8 +87,8 @@ struct held_migration {
 	bool go;
 	bool stepwise;
 	u32 skip;			/* the pages to decline at the gate that was opened last */
-	unsigned long src[MMFUZZ_MAX_PAGES];
-	unsigned long dst[MMFUZZ_MAX_PAGES];
+	unsigned long *dst;		/* behind src */
+	unsigned long src[];		/* one for each page of the range */
 };
 
 /* What is held for one page of the program: a page of each folio in its unit. */
@@ -148,6 +148,7 @@ void mmfuzz_device_unmap(struct mirror *mirror, unsigned int dev, unsigned long 
 void mmfuzz_device_unmap_all(struct mm_struct *mm, unsigned int dev, unsigned long addr);
 
 /* migrate.c */
+struct held_migration *mmfuzz_new_migration(struct mirror *mirror, const struct mmfuzz_range *range);
 int mmfuzz_migrate_range(struct held_migration *held);
 long mmfuzz_migrate_now(struct session *session, struct mmfuzz_range *range);
 long mmfuzz_evict_frames(struct mmfuzz_evict *arg);

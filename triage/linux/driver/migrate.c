@@ -180,7 +180,7 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 	/* only in a program with huge pages is a unit more than one page */
 	if (range->unit > 1)
 		args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
-	memset(held->dst, 0, sizeof(held->dst));
+	memset(dst, 0, copying.n * sizeof(*dst));
 	ret = migrate_vma_setup(&args);
 	if (ret)
 		return ret;
@@ -223,18 +223,32 @@ int mmfuzz_migrate_range(struct held_migration *held)
 	return moved;
 }
 
-long mmfuzz_migrate_now(struct session *session, struct mmfuzz_range *range)
+/* A migration of a range of the caller's address space that has not begun; NULL without memory. */
+struct held_migration *mmfuzz_new_migration(struct mirror *mirror, const struct mmfuzz_range *range)
 {
-	struct held_migration *held = kzalloc(sizeof(*held), GFP_KERNEL);
-	int ret = -ENOENT;
+	struct held_migration *held = kzalloc(struct_size(held, src, 2 * range->len), GFP_KERNEL);
 
 	if (!held)
-		return -ENOMEM;
+		return NULL;
 	held->mm = current->mm;
-	held->mirror = mmfuzz_find_mirror(session, current->mm);
+	held->mirror = mirror;
 	held->range = *range;
-	if (held->mirror)
-		ret = mmfuzz_migrate_range(held);
+	held->dst = held->src + range->len;
+	return held;
+}
+
+long mmfuzz_migrate_now(struct session *session, struct mmfuzz_range *range)
+{
+	struct mirror *mirror = mmfuzz_find_mirror(session, current->mm);
+	struct held_migration *held;
+	int ret;
+
+	if (!mirror)
+		return -ENOENT;
+	held = mmfuzz_new_migration(mirror, range);
+	if (!held)
+		return -ENOMEM;
+	ret = mmfuzz_migrate_range(held);
 	kfree(held);
 	if (ret < 0)
 		return ret;

@@ -4,7 +4,6 @@
  * process, and its VMAs.
  */
 #include <linux/mm.h>
-#include <linux/pagewalk.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -15,54 +14,70 @@
 /* How often the pages of a process are counted that has not yet begun to wait. */
 #define MAX_TRIES 64
 
-struct census {
-	unsigned long start, end;
-	long outside;
-};
-
-static int count_anon(pte_t *ptep, unsigned long addr, unsigned long next, struct mm_walk *walk)
+/* The anonymous pages of a part of a page table. */
+static long count_table(struct vm_area_struct *vma, pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
-	struct census *census = walk->private;
 	struct mmfuzz_entry entry = {};
-	pte_t pte = ptep_get(ptep);
-	struct page *page = NULL;
+	spinlock_t *lock;
+	pte_t *ptep, *start = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &lock);
+	long count = 0;
 
-	if (addr >= census->start && addr < census->end)
+	if (!start)
 		return 0;
-	if (pte_present(pte))
-		page = vm_normal_page(walk->vma, addr, pte);
-	else if (!pte_none(pte))
-		page = mmfuzz_decode_swap(pte, &entry);
-	census->outside += page && PageAnon(page);
-	return 0;
+	for (ptep = start; addr < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = ptep_get(ptep);
+		struct page *page;
+
+		if (pte_none(pte))
+			continue;
+		page = pte_present(pte) ? vm_normal_page(vma, addr, pte) : mmfuzz_decode_swap(pte, &entry);
+		count += page && PageAnon(page);
+	}
+	pte_unmap_unlock(start, lock);
+	return count;
 }
 
-/* A walk that goes on below a huge entry would split it. */
-static int count_huge(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm_walk *walk)
+/* The anonymous pages of a part of a VMA. */
+static long count_part(struct vm_area_struct *vma, unsigned long addr, unsigned long end)
 {
-	struct census *census = walk->private;
-	pmd_t pmd = pmdp_get_lockless(pmdp);
+	unsigned long next;
+	long count = 0;
 
-	if (pmd_none(pmd) || (pmd_present(pmd) && !pmd_leaf(pmd)))
-		return 0;
-	walk->action = ACTION_CONTINUE;
-	if ((addr < census->start || addr >= census->end) && !is_huge_zero_pmd(pmd))
-		census->outside += vpn(next - addr);
-	return 0;
+	for (; addr < end; addr = next) {
+		pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr), pmd;
+
+		next = pmd_addr_end(addr, end);
+		if (!pmdp)
+			continue;
+		pmd = pmdp_get_lockless(pmdp);
+		if (pmd_none(pmd) || is_huge_zero_pmd(pmd))
+			continue;
+		if (pmd_present(pmd) && !pmd_leaf(pmd))
+			count += count_table(vma, pmdp, addr, next);
+		else
+			count += vpn(next - addr);
+	}
+	return count;
 }
 
-/* Only a VMA with an anon_vma can have anonymous pages. */
-static int skip_area(unsigned long start, unsigned long end, struct mm_walk *walk)
+/*
+ * The anonymous pages of a process that are not in a window. Only a VMA with an anon_vma can have
+ * such pages. A walk by walk_page_range() would cost more than all else of an observation.
+ */
+static long count_outside(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	return !walk->vma->anon_vma;
-}
+	struct vm_area_struct *vma;
+	long count = 0;
+	VMA_ITERATOR(vmi, mm, 0);
 
-static const struct mm_walk_ops census_ops = {
-	.test_walk = skip_area,
-	.pmd_entry = count_huge,
-	.pte_entry = count_anon,
-	.walk_lock = PGWALK_RDLOCK,
-};
+	for_each_vma(vmi, vma) {
+		if (!vma->anon_vma)
+			continue;
+		count += count_part(vma, vma->vm_start, min(vma->vm_end, start));
+		count += count_part(vma, max(vma->vm_start, end), vma->vm_end);
+	}
+	return count;
+}
 
 /* In what two pages differ: MMFUZZ_UNEVEN_*. */
 static u32 uneven(const struct mmfuzz_entry *a, const struct mmfuzz_entry *b)
@@ -97,11 +112,9 @@ static long observe_anon(struct mm_struct *mm, struct mmfuzz_observe *arg)
 	unsigned int tries;
 
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		struct census census = { arg->addr, arg->addr + arg->len * PAGE_SIZE, 0 };
 		s64 anon = percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]);
 
-		walk_page_range(mm, 0, TASK_SIZE, &census_ops, &census);
-		arg->anon_rss = anon - census.outside;
+		arg->anon_rss = anon - count_outside(mm, arg->addr, arg->addr + arg->len * PAGE_SIZE);
 		if (percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) == anon)
 			return 0;
 	}
