@@ -6,7 +6,7 @@
 use super::console::Console;
 use super::image::{Image, Patience, SETTLE, end, spawn};
 use mm_linux_calls::CallsReply;
-use mm_linux_protocol::{HELLO, Reply, receive, send};
+use mm_linux_protocol::{HELLO, Reply, frame, receive};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufReader, Read, Write};
@@ -169,12 +169,25 @@ impl Guest {
     ///
     /// Those of the port, and a guest that does not accept the job in time.
     pub fn send(&mut self, job: &impl Serialize) -> io::Result<()> {
+        self.send_all(std::iter::once(job))
+    }
+
+    /// Sends jobs in one go, which costs the guest less than one by one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::send`].
+    pub fn send_all<'a, J: Serialize + 'a>(
+        &mut self,
+        jobs: impl Iterator<Item = &'a J>,
+    ) -> io::Result<()> {
         if self.is_broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        let frames = jobs.map(frame).collect::<io::Result<Vec<_>>>()?.concat();
         let port = self.port.get_mut();
         port.deadline = Instant::now() + self.patience.program;
-        let sent = send(port, job);
+        let sent = port.write_all(&frames);
         self.is_broken = sent.is_err();
         sent
     }

@@ -27,7 +27,8 @@ use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// How many jobs a guest is sent before it answers the first.
+/// How many jobs a guest is sent before it answers the first. When it has answered half of them, it
+/// is sent as many again, in one go.
 const AHEAD: usize = 32;
 /// When fuzzing, one program in this many is followed by a look for leaks.
 const LOOK: u32 = 32;
@@ -191,13 +192,16 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         let mut sent: VecDeque<Sent> = VecDeque::new();
         let mut shown = Instant::now();
         while !self.judge.stop.is_set() {
-            while sent.len() < AHEAD {
-                let Some(next) = self.next() else { break };
-                // If the guest has ended, reading its reply will show that.
-                let is_gone = self.guest()?.send(&next.plan.job).is_err();
-                sent.push_back(next);
-                if is_gone {
-                    break;
+            if sent.len() <= AHEAD / 2 {
+                let already = sent.len();
+                while sent.len() < AHEAD {
+                    let Some(next) = self.next() else { break };
+                    sent.push_back(next);
+                }
+                if sent.len() > already {
+                    let jobs = sent.range(already..).map(|sent| &sent.plan.job);
+                    // If the guest has ended, reading its reply will show that.
+                    let _ = self.guest()?.send_all(jobs);
                 }
             }
             let Some(id) = sent.front().map(|first| first.plan.job.id) else {

@@ -14,6 +14,7 @@ mod cover;
 mod director;
 mod driver;
 mod leaks;
+mod port;
 mod swap;
 mod system;
 mod words;
@@ -21,11 +22,10 @@ mod worker;
 
 use driver::Driver;
 use leaks::Leaks;
-use mm_linux_protocol::{HELLO, Job, MAX_WORDS, Reply, receive, send};
+use mm_linux_protocol::{HELLO, Job, MAX_WORDS, Reply};
+use port::Port;
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
-use std::time::Duration;
 use words::Words;
 
 fn mount(kind: &str, at: &str) {
@@ -52,18 +52,6 @@ fn reboot() -> ! {
         libc::reboot(libc::RB_AUTOBOOT);
         libc::_exit(0)
     }
-}
-
-fn open_port() -> io::Result<File> {
-    let mut last = io::Error::other("no port");
-    for _ in 0..200 {
-        match File::options().read(true).write(true).open("/dev/vport0p1") {
-            Ok(port) => return Ok(port),
-            Err(error) => last = error,
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(last)
 }
 
 /// What the agent sends first.
@@ -94,8 +82,8 @@ fn calls(follows_coverage: bool) -> io::Result<()> {
     // for gup_test and failing allocations
     mount("debugfs", "/sys/kernel/debug");
     let cover = cover(follows_coverage)?;
-    let mut port = open_port()?;
-    send(&mut port, &STARTED)?;
+    let mut port = Port::open()?;
+    port.send(&STARTED)?;
     calls::serve(&mut port, cover)
 }
 
@@ -111,10 +99,10 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
     let mut director = director::Director::new(channel::share(), driver, cover);
     let mut leaks = Leaks::default();
     let mut words = Words::open()?;
-    let mut port = open_port()?;
-    send(&mut port, &STARTED)?;
+    let mut port = Port::open()?;
+    port.send(&STARTED)?;
     loop {
-        let job: Job = receive(&mut port)?;
+        let job: Job = port.receive()?;
         let mut reply = director.run(&job);
         if job.closely {
             director.end_all();
@@ -130,7 +118,12 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
         }
         reply.words = words.error(false).unwrap_or_default().into_bytes();
         reply.words.truncate(MAX_WORDS);
-        send(&mut port, &reply)?;
+        // the host waits before it trusts the guest again
+        if reply.stuck {
+            port.send(&reply)?;
+        } else {
+            port.send_later(&reply)?;
+        }
     }
 }
 

@@ -422,12 +422,21 @@ fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
 ///
 /// Those of `to`.
 pub fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+    to.write_all(&frame(message)?)?;
+    to.flush()
+}
+
+/// A message as a frame.
+///
+/// # Errors
+///
+/// The message cannot be serialized, or is longer than 4 GiB.
+pub fn frame<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; 4];
     frame = postcard::to_extend(message, frame).map_err(io::Error::other)?;
     let len = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
     frame[..4].copy_from_slice(&len.to_le_bytes());
-    to.write_all(&frame)?;
-    to.flush()
+    Ok(frame)
 }
 
 /// Reads a frame.

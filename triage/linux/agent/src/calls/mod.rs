@@ -18,6 +18,7 @@ mod waiters;
 mod words;
 
 use crate::cover::{Cover, Trace};
+use crate::port::Port;
 use crate::words::Words;
 use attic::Attic;
 use counters::Counters;
@@ -25,9 +26,7 @@ use kernel::Kernel;
 use mm_linux_calls::{
     Breach, BreachKind, BrokenPromise, COUNTERS, Call, CallsJob, CallsReply, PROCESSES, place,
 };
-use mm_linux_protocol::{receive, send};
 use shared::{AFTERWARDS, Shared};
-use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -220,7 +219,7 @@ fn trace_of(traces: &'static [Trace], process: usize) -> Option<&'static Trace> 
 }
 
 /// Runs programs until the host closes the port.
-pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
+pub fn serve(port: &mut Port, cover: Option<&'static Cover>) -> io::Result<()> {
     kernel::set_up()?;
     let shared = Shared::new()?;
     let mut words = Words::open()?;
@@ -230,7 +229,7 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
     let mut counters = Counters::folded();
     let mut headers = (false, false, false);
     loop {
-        let job: CallsJob = receive(port)?;
+        let job: CallsJob = port.receive()?;
         let wanted = (job.program.mthp, job.program.always, job.program.zswap);
         if wanted != headers {
             headers = wanted;
@@ -238,7 +237,7 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
         }
         let mut reply = run_all(&job, shared, cover, (traces, attic), &mut counters);
         words::add(&mut words, &job, &mut reply);
-        send(port, &reply)?;
+        port.send(&reply)?;
     }
 }
 
