@@ -47,6 +47,9 @@ impl Request {
     pub const CLEAN: u8 = 0xff;
     /// Run the batch.
     pub const BATCH: u8 = 0xfe;
+    /// Run the batch, which is a whole program. Then release all that the session holds, unmap the
+    /// window, and close the userfaultfd.
+    pub const WHOLE: u8 = 0xfd;
 }
 
 /// The most operations in a batch.

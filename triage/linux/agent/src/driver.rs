@@ -231,6 +231,18 @@ impl Driver {
     }
 }
 
+/// Limits each device to `limit` pages; 0 stands for all that it has. From now on a frame of a
+/// device has `unit` pages. Returns what the driver says of the state before.
+pub fn reset(driver: &Driver, limit: u32, unit: u32) -> Reset {
+    let mut reset = Reset {
+        limit,
+        unit,
+        ..Reset::default()
+    };
+    let _ = driver.call(Ioctl::Reset, &mut reset);
+    reset
+}
+
 /// The number of a command's ioctl, whose argument is a `T`.
 pub const fn number<T>(command: Ioctl) -> u64 {
     let direction: u64 = match command {

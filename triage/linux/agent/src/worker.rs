@@ -20,6 +20,16 @@ fn window(huge: bool) -> Window {
     }
 }
 
+/// Unmaps the window of this process, and closes its userfaultfd.
+fn clean() -> GuestOutcome {
+    forget_uffd();
+    // the larger window contains the other
+    let window = window(true);
+    let (start, len) = (window.start_byte(), window.bytes(WINDOW_PAGES));
+    // SAFETY: nothing of ours lies in the window.
+    done(unsafe { libc::munmap(start as *mut _, len as usize) })
+}
+
 /// What a worker needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
@@ -91,19 +101,18 @@ impl Worker {
     }
 
     fn perform(self, request: Request, trace: &Option<Trace>) -> Response {
-        if request.kind == Request::BATCH {
-            self.shared
-                .batch
-                .run(|item, result| self.perform_item(item, result, trace));
-            return GuestOutcome::Done.into();
-        }
-        if request.kind == Request::CLEAN {
-            forget_uffd();
-            // the larger window contains the other
-            let window = window(true);
-            let (start, len) = (window.start_byte(), window.bytes(WINDOW_PAGES));
-            // SAFETY: nothing of ours lies in the window.
-            return done(unsafe { libc::munmap(start as *mut _, len as usize) }).into();
+        match request.kind {
+            Request::BATCH | Request::WHOLE => {
+                let perform = |item, result: &mut _| self.perform_item(item, result, trace);
+                self.shared.batch.run(perform);
+                if request.kind == Request::BATCH {
+                    return GuestOutcome::Done.into();
+                }
+                driver::reset(self.driver, 0, 1);
+                return clean().into();
+            }
+            Request::CLEAN => return clean().into(),
+            _ => {}
         }
         system::run_uninterrupted(request.uninterrupted);
         trace.iter().for_each(Trace::begin);

@@ -82,11 +82,13 @@ impl Director {
         (batch, rest)
     }
 
-    /// Runs a batch. Returns false if the job cannot go on.
+    /// Runs a batch. Returns false if the job cannot go on. A batch that is the whole job also ends
+    /// it.
     pub(super) fn run_batch(
         &mut self,
         program: &Program,
         batch: &[Planned],
+        is_whole: bool,
         events: &mut Vec<GuestEvent>,
     ) -> bool {
         let items: Vec<Item> = batch.iter().map(|planned| planned.item).collect();
@@ -94,12 +96,17 @@ impl Director {
         shared.batch.fill(&items);
         let channel = &shared.channels[0][0];
         channel.request(Request {
-            kind: Request::BATCH,
+            kind: if is_whole {
+                Request::WHOLE
+            } else {
+                Request::BATCH
+            },
             ..Request::default()
         });
         let mut done = 0;
         let ended = loop {
-            if channel.response(PATIENCE).is_some() {
+            if let Some(response) = channel.response(PATIENCE) {
+                self.cleaned = is_whole && response.outcome == GuestOutcome::Done;
                 break true;
             }
             let now = shared.batch.done();

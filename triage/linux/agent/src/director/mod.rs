@@ -9,7 +9,7 @@ mod thp;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
 use crate::cover::Cover;
-use crate::driver::{self, Driver, Ioctl, Observe, Reset};
+use crate::driver::{self, Driver, Ioctl, Observe};
 use crate::system::UFFD_NUMBER;
 use crate::worker::Worker;
 use child::Child;
@@ -57,6 +57,8 @@ pub struct Director {
     uffds: Vec<i32>,
     /// The next job may reuse the first process.
     clean: bool,
+    /// The job has ended, and the first process has released all that the job had.
+    cleaned: bool,
     /// Where the operations of the job stop inside the kernel, by number.
     stops: Vec<(u16, Vec<StopPoint>)>,
     /// The slots of the children that the job's forks make.
@@ -112,6 +114,7 @@ impl Director {
             fail: [0; ALLOC_KINDS],
             uffds: Vec::new(),
             clean: false,
+            cleaned: false,
             stops: Vec::new(),
             children: Vec::new(),
             thp: thp::never(),
@@ -148,7 +151,8 @@ impl Director {
             let (batch, behind_batch) = self.batch(&program, job, rest);
             let goes_on = if batch.len() > 1 {
                 rest = behind_batch;
-                self.run_batch(&program, &batch, &mut events)
+                let is_whole = events.is_empty() && rest.is_empty();
+                self.run_batch(&program, &batch, is_whole, &mut events)
             } else {
                 rest = behind;
                 self.act(&program, *action, behind.first().copied(), &mut events)
@@ -161,7 +165,7 @@ impl Director {
         Reply {
             id: job.id,
             events,
-            leaked: self.reset(0, 1).device_frames,
+            leaked: driver::reset(self.worker.driver, 0, 1).device_frames,
             stuck,
             leaks: Vec::new(),
             words: Vec::new(),
@@ -190,7 +194,8 @@ impl Director {
     }
 
     fn begin(&mut self, program: &Program, device_frames: u32) {
-        self.reset(device_frames, Window::in_guest(program).scale() as u32);
+        let unit = Window::in_guest(program).scale() as u32;
+        driver::reset(self.worker.driver, device_frames, unit);
         if self.thp != program.thp {
             self.thp = program.thp;
             let _ = std::fs::write(thp::ENABLED, program.thp.to_string());
@@ -202,18 +207,6 @@ impl Director {
             self.slots.procs[0] = Some(self.spawn(0, program.threads));
         }
         self.clean = program.threads == 1;
-    }
-
-    /// Limits each device to `limit` pages; 0 stands for all that it has. From now on a frame of a
-    /// device has `unit` pages.
-    fn reset(&self, limit: u32, unit: u32) -> Reset {
-        let mut reset = Reset {
-            limit,
-            unit,
-            ..Reset::default()
-        };
-        let _ = self.worker.driver.call(Ioctl::Reset, &mut reset);
-        reset
     }
 
     /// Runs one step of the plan. Returns false if the job cannot go on.
@@ -460,7 +453,14 @@ impl Director {
 
     /// Ends everything. Returns false if something does not end.
     fn end(&mut self) -> bool {
-        self.reset(0, 1);
+        if std::mem::take(&mut self.cleaned) {
+            self.slots = Slots {
+                procs: self.slots.procs,
+                ..Slots::default()
+            };
+            return true;
+        }
+        driver::reset(self.worker.driver, 0, 1);
         for uffd in self.uffds.drain(..) {
             // SAFETY: ours, and closed once.
             unsafe { libc::close(uffd) };
