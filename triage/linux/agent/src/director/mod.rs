@@ -198,7 +198,7 @@ impl Director {
         driver::reset(self.worker.driver, device_frames, unit);
         if self.thp != program.thp {
             self.thp = program.thp;
-            let _ = std::fs::write(thp::ENABLED, program.thp.to_string());
+            thp::set(program.thp, self.worker.driver);
         }
         if program.threads > 1 || !self.clean {
             if let Some(old) = self.slots.procs[0].take() {
