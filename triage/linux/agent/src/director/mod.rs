@@ -263,7 +263,12 @@ impl Director {
                 self.release_walkers();
                 self.quiet();
             }
-            Action::RunMigration(slot) => return self.run_migration(slot.into()),
+            Action::RunMigration(slot) => {
+                let ran = self.run_migration(slot.into());
+                // Whoever waited for the migration goes on before the next migration does.
+                self.quiet();
+                return ran;
+            }
             Action::Crash(crash) => self.crash(crash),
             Action::Fail(kinds) => self.fail = kinds,
         }
