@@ -7,14 +7,17 @@
 //! for each call that reaches it. (Rarely, two such pairs share a bit. The second is then not
 //! reported.)
 //!
-//! In programs of the model's operations, the driver then takes the call of KCOV out of the kernel's
-//! text, so a place that was reached costs later programs nothing.
+//! The driver then takes the call of KCOV for the place out of the kernel's text, so later programs
+//! pay nothing for it. In programs of system calls it does so when several calls have reached the
+//! place: code that many calls share says little of the next one.
 //!
 //! Exits, interrupts and kernel threads are not traced. Each migration that is held open has a
 //! kernel thread of its own.
 
+use crate::driver::Driver;
 use crate::system;
 use mm_linux_protocol::{MAX_REACHED, PLACE_BITS};
+use std::collections::HashMap;
 use std::ffi::c_int;
 use std::fs::File;
 use std::io;
@@ -35,6 +38,8 @@ const TEXT: u64 = 0xffff_ffff_8100_0000;
 const GRAIN: u64 = 4;
 /// The number of bits, enough for 16 MiB of text.
 const BITS: usize = 1 << PLACE_BITS;
+/// A place that so many calls have reached is no longer traced.
+const COMMON: u8 = 4;
 /// For the same place, the bits of two calls with successive numbers are this far apart. The number
 /// is odd, so that the calls spread over all bits.
 const SPREAD: usize = 0x9_e377;
@@ -135,6 +140,42 @@ impl Cover {
             area,
             device,
         })
+    }
+}
+
+/// The places that are still traced in programs of system calls.
+pub struct Common {
+    cover: &'static Cover,
+    /// If it cannot be opened, all places stay traced.
+    driver: Option<Driver>,
+    /// How many calls have reached each place.
+    calls: HashMap<u32, u8>,
+}
+
+impl Common {
+    pub fn new(cover: &'static Cover) -> Self {
+        Self {
+            cover,
+            driver: Driver::open().ok(),
+            calls: HashMap::new(),
+        }
+    }
+
+    /// The places that are new since they were last taken, each with the number of its call. Places
+    /// that [`COMMON`] calls have reached are no longer traced.
+    pub fn take(&mut self) -> Vec<u32> {
+        let (places, mut addresses) = self.cover.take();
+        addresses.retain(|address| {
+            let calls = self.calls.entry(number(*address)).or_default();
+            *calls = calls.saturating_add(1);
+            *calls == COMMON
+        });
+        if let Some(driver) = &self.driver
+            && !addresses.is_empty()
+        {
+            let _ = driver.untrace(&addresses);
+        }
+        places
     }
 }
 

@@ -17,7 +17,7 @@ mod shared;
 mod waiters;
 mod words;
 
-use crate::cover::{Cover, Trace};
+use crate::cover::{Common, Cover, Trace};
 use crate::port::Port;
 use crate::words::Words;
 use attic::Attic;
@@ -228,6 +228,7 @@ pub fn serve(port: &mut Port, cover: Option<&'static Cover>) -> io::Result<()> {
     let attic: &'static Attic = Box::leak(Box::new(Attic::new(&shared.kept)?));
     let mut counters = Counters::folded();
     let mut headers = (false, false, false);
+    let mut common = cover.map(Common::new);
     loop {
         let job: CallsJob = port.receive()?;
         let wanted = (job.program.mthp, job.program.always, job.program.zswap);
@@ -235,7 +236,10 @@ pub fn serve(port: &mut Port, cover: Option<&'static Cover>) -> io::Result<()> {
             headers = wanted;
             kernel::set_headers(&job.program);
         }
-        let mut reply = run_all(&job, shared, cover, (traces, attic), &mut counters);
+        let mut reply = run_all(&job, shared, (traces, attic), &mut counters);
+        if let Some(common) = &mut common {
+            reply.reached = common.take();
+        }
         words::add(&mut words, &job, &mut reply);
         port.send(&reply)?;
     }
@@ -245,12 +249,11 @@ pub fn serve(port: &mut Port, cover: Option<&'static Cover>) -> io::Result<()> {
 fn run_all(
     job: &CallsJob,
     shared: &'static Shared,
-    cover: Option<&'static Cover>,
     (traces, attic): (&'static [Trace], &'static Attic),
     counters: &mut Counters,
 ) -> CallsReply {
     shared.share.store(AFTERWARDS, Ordering::SeqCst);
-    let mut reply = run(job, shared, cover, (traces, attic), counters);
+    let mut reply = run(job, shared, (traces, attic), counters);
     let tries = if job.program.makes_two_at_once() {
         job.tries
     } else {
@@ -271,10 +274,8 @@ fn run_all(
             closely,
             ..job.clone()
         };
-        let next = run(&next, shared, cover, (traces, attic), counters);
-        reply.reached.extend(next.reached);
+        let next = run(&next, shared, (traces, attic), counters);
         reply = CallsReply {
-            reached: reply.reached,
             passed_over: reply.passed_over + next.passed_over,
             runs: reply.runs + 1,
             ..next
@@ -286,7 +287,6 @@ fn run_all(
 fn run(
     job: &CallsJob,
     shared: &'static Shared,
-    cover: Option<&'static Cover>,
     (traces, attic): (&'static [Trace], &'static Attic),
     counters: &mut Counters,
 ) -> CallsReply {
@@ -367,7 +367,7 @@ fn run(
         said: String::new(),
         runs: 1,
         stuck: cannot_be_killed,
-        reached: cover.map(|cover| cover.take().0).unwrap_or_default(),
+        reached: Vec::new(),
     }
 }
 
