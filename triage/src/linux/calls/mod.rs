@@ -34,6 +34,8 @@ const RUNS_OF_DEATHS: u32 = 40;
 /// The same if the program makes two calls at once. In each of these runs, the guest repeats the
 /// program many times.
 const RUNS_OF_TWO: u32 = 120;
+/// How many programs a guest is sent before it answers the first.
+const AHEAD: usize = 2;
 /// How often a program runs that makes two calls at once, if it shows no breach.
 const TRIES: u16 = 5;
 /// The same when it is to show a finding again.
@@ -100,7 +102,20 @@ impl Bench<'_> {
     ///
     /// The guest does not come up.
     fn run(&mut self, program: &Program, task: &CallsTask) -> Result<Ran, Death> {
-        let mut guest = match self.guest.take().filter(|_| !self.is_fresh) {
+        loop {
+            if self.is_fresh {
+                self.guest = None;
+            }
+            let job = self.send(program, task)?;
+            if let Some(ran) = self.ran(job) {
+                return Ok(ran);
+            }
+        }
+    }
+
+    /// Sends a program to the guest. Returns the number of its job.
+    fn send(&mut self, program: &Program, task: &CallsTask) -> Result<u32, Death> {
+        let mut guest = match self.guest.take() {
             Some(guest) => guest,
             None => {
                 self.boots += 1;
@@ -108,8 +123,6 @@ impl Bench<'_> {
             }
         };
         self.jobs += 1;
-        // a guest that dies does not say how often the program ran
-        self.ran = TRIES_AGAIN;
         let job = CallsJob {
             id: self.jobs,
             program: program.clone(),
@@ -122,17 +135,25 @@ impl Bench<'_> {
             closely: task.name.is_some() || self.is_reducing || self.jobs.is_multiple_of(CLOSELY),
             known: task.known.clone(),
         };
-        match guest
-            .send(&job)
-            .and_then(|()| guest.reply::<CallsReply>(job.id))
-        {
+        // if the guest has ended, reading its reply will show that
+        let _ = guest.send(&job);
+        self.guest = Some(guest);
+        Ok(self.jobs)
+    }
+
+    /// What the program of this job did. `None` if an earlier program has ended the guest.
+    fn ran(&mut self, job: u32) -> Option<Ran> {
+        let mut guest = self.guest.take()?;
+        // a guest that dies does not say how often the program ran
+        self.ran = TRIES_AGAIN;
+        Some(match guest.reply::<CallsReply>(job) {
             Ok(reply) => {
                 self.guest = (!reply.stuck).then_some(guest);
                 self.ran = reply.runs;
-                Ok(Ran::Replied(reply))
+                Ran::Replied(reply)
             }
-            Err(error) => Ok(Ran::Died(guest.death(&error))),
-        }
+            Err(error) => Ran::Died(guest.death(&error)),
+        })
     }
 
     /// Runs a program, and returns its finding, if there is one.
@@ -165,6 +186,32 @@ impl Bench<'_> {
     }
 }
 
+/// Programs that are sent before the one before them is answered. So the guest need not wait for
+/// the host.
+#[derive(Default)]
+struct Ahead {
+    /// Those that are not answered, each with the number of its job.
+    sent: VecDeque<(CallsTask, u32)>,
+    /// Those that are answered.
+    done: VecDeque<(CallsTask, Ran)>,
+    /// Those that were lost with a guest.
+    again: VecDeque<CallsTask>,
+}
+
+impl Ahead {
+    /// Waits for all answers, so that the guest has nothing else to do.
+    fn finish(&mut self, bench: &mut Bench<'_>) {
+        let tries = bench.ran;
+        for (task, job) in self.sent.drain(..) {
+            match bench.ran(job) {
+                Some(ran) => self.done.push_back((task, ran)),
+                None => self.again.push_back(task),
+            }
+        }
+        bench.ran = tries;
+    }
+}
+
 impl Run<'_> {
     fn hub(&self) -> std::sync::MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
@@ -193,22 +240,12 @@ impl Run<'_> {
             ran: 0,
             is_reducing: false,
         };
+        let mut ahead = Ahead::default();
         while !self.is_over() {
-            let task = match self.ends {
-                Some(_) => self.hub().next(),
-                None => match self.hub().next_file() {
-                    Some(task) => task,
-                    None => break,
-                },
+            let Some((task, ran)) = self.next(&mut bench, &mut ahead)? else {
+                break;
             };
-            if let Some(name) = &task.name
-                && task.program.needs_whole()
-                && !self.image.is_whole
-            {
-                let _ = self.said.send(format!("needs WHOLE=1: {name}"));
-                continue;
-            }
-            let symptom = match bench.run(&task.program, &task)? {
+            let symptom = match ran {
                 Ran::Replied(reply) => {
                     if self.learn(&task, &reply) {
                         self.keep(&task.program);
@@ -222,6 +259,9 @@ impl Run<'_> {
                     Some(Symptom::Died(kind_of_death(&death.why)))
                 }
             };
+            if symptom.is_some() {
+                ahead.finish(&mut bench);
+            }
             let symptom = match symptom {
                 // what earlier programs have left in the kernel may hide the finding
                 None if task.name.is_some() => self.alone(&mut bench, &task)?,
@@ -251,6 +291,53 @@ impl Run<'_> {
         hub.boots += bench.boots;
         hub.runs += u64::from(bench.jobs);
         Ok(())
+    }
+
+    /// The next program, and what it did. `None` if there is no other program.
+    fn next(
+        &self,
+        bench: &mut Bench<'_>,
+        ahead: &mut Ahead,
+    ) -> Result<Option<(CallsTask, Ran)>, Death> {
+        loop {
+            if let Some(done) = ahead.done.pop_front() {
+                return Ok(Some(done));
+            }
+            while ahead.sent.len() < AHEAD {
+                let task = match (ahead.again.pop_front(), self.ends) {
+                    (Some(task), _) => task,
+                    (None, Some(_)) => self.hub().next(),
+                    (None, None) => match self.hub().next_file() {
+                        Some(task) => task,
+                        None => break,
+                    },
+                };
+                if let Some(name) = &task.name {
+                    if task.program.needs_whole() && !self.image.is_whole {
+                        let _ = self.said.send(format!("needs WHOLE=1: {name}"));
+                        continue;
+                    }
+                    // it may need a guest of its own
+                    if !ahead.sent.is_empty() {
+                        ahead.again.push_front(task);
+                        break;
+                    }
+                }
+                let is_named = task.name.is_some();
+                let job = bench.send(&task.program, &task)?;
+                ahead.sent.push_back((task, job));
+                if is_named {
+                    break;
+                }
+            }
+            let Some((task, job)) = ahead.sent.pop_front() else {
+                return Ok(None);
+            };
+            match bench.ran(job) {
+                Some(ran) => return Ok(Some((task, ran))),
+                None => ahead.again.push_back(task),
+            }
+        }
     }
 
     /// What a program shows in a guest of its own.
