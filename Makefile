@@ -125,7 +125,7 @@ linux-check: ## [KERNEL=7.3]: check that the judge notices bugs put back into th
 linux-found: ## [KERNEL=7.3]: run each C program of docs/found.md in a guest: which of these bugs of Linux does this kernel have?
 	$(run)cargo run --quiet --release -p mm-triage -- linux --programs docs/found
 
-linux-fuzz: ## [SECS=600] [TARGET=ops|races|calls] [KERNEL=7.3] [KASAN=1] [WHOLE=1] [SEEDS=none] [KNOWN=files] [COVERAGE=no] [JOBS=n] [SEED=0]: fuzz the kernel; compare it with the model or, with TARGET=calls, with what Linux promises; status 1 with a finding
+linux-fuzz: ## [SECS=600] [TARGET=ops|races|huge|calls] [KERNEL=7.3] [KASAN=1] [WHOLE=1] [SEEDS=none] [KNOWN=files] [COVERAGE=no] [JOBS=n] [SEED=0]: fuzz the kernel; compare it with the model or, with TARGET=calls, with what Linux promises; status 1 with a finding
 	$(run)triage/linux/fuzz
 
 clean: ## remove build results; corpora and findings in fuzz/ stay

@@ -8,7 +8,7 @@ use crate::input::{self, Target};
 use crate::names::shown;
 use crate::walk::WalkEntry;
 use mm_fuzz::program::generate::{random_program, random_step};
-use mm_fuzz::program::{Geometry, Op, Program, Step, Thp};
+use mm_fuzz::program::{Op, Program, Step, Thp};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -122,12 +122,11 @@ impl<'a> Queue<'a> {
         let wanted = |step: &Step| !(one && forks(&step.op)) && fit(step);
         program.ops.retain(wanted);
         if self.args.huge {
-            program.thp = match seed % 4 {
+            let thp = match seed % 4 {
                 3 => Thp::Madvise,
                 _ => Thp::Always,
             };
-            program.geometry = Geometry::Tiny;
-            program.preemptions.clear();
+            plan::give_huge_pages(&mut program, thp);
         }
         if let Some(len) = self.args.ops {
             while program.ops.len() < len {

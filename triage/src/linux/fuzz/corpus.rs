@@ -5,12 +5,13 @@
 //! one guest, the choices are the same in every run as long as the kernel answers alike. Several
 //! guests answer in another order each time.
 
+use super::super::plan;
 use super::super::queue::Reached;
 use fastrand::Rng;
 use mm_fuzz::feedback::COUNTERS;
-use mm_fuzz::program::Program;
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::program::mutate::{Limits, crossover, mutate};
+use mm_fuzz::program::{Program, Thp};
 use std::collections::HashSet;
 
 /// The longest program: a longer one takes the guest's time, and says less when it fails.
@@ -37,13 +38,16 @@ pub struct KernelCorpus {
     places: HashSet<u32>,
     features: Vec<bool>,
     limits: Limits,
+    /// All programs are ones with huge pages.
+    huge: bool,
     rng: Rng,
 }
 
 impl KernelCorpus {
     /// An empty corpus.
-    pub fn new(limits: Limits, seed: u64) -> Self {
+    pub fn new(limits: Limits, huge: bool, seed: u64) -> Self {
         Self {
+            huge,
             programs: Vec::new(),
             known: Vec::new(),
             places: HashSet::new(),
@@ -59,11 +63,17 @@ impl KernelCorpus {
         [self.programs.len(), self.places.len(), features.count()]
     }
 
-    /// Brings a program into the limits, and removes its preemptions: the fuzzer runs all programs
-    /// without them, although the guest can carry out most of them.
+    /// Brings a program into the limits.
     pub fn fit(&self, program: &mut Program) {
         self.limits.apply(program);
-        program.preemptions.clear();
+        if self.huge {
+            let thp = match program.thp {
+                Thp::Never if program.ops.len().is_multiple_of(4) => Thp::Madvise,
+                Thp::Never => Thp::Always,
+                thp => thp,
+            };
+            plan::give_huge_pages(program, thp);
+        }
     }
 
     /// Keeps the program if it reached something new. Returns true if it did.
@@ -148,6 +158,7 @@ impl KernelCorpus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mm_fuzz::program::Geometry;
 
     fn reached(places: &[u32], features: &[u16]) -> Reached {
         Reached {
@@ -159,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_program_is_kept_once_for_what_it_is_the_first_to_reach() {
-        let mut corpus = KernelCorpus::new(Limits::OPS, 1);
+        let mut corpus = KernelCorpus::new(Limits::OPS, false, 1);
         let program = Program::default();
         assert!(corpus.learn(&program, &reached(&[1, 2], &[])));
         assert!(!corpus.learn(&program, &reached(&[2], &[])));
@@ -174,13 +185,13 @@ mod tests {
             .parse()
             .expect("a program");
         let count = |avoids: bool| {
-            let mut corpus = KernelCorpus::new(Limits::OPS, 1);
+            let mut corpus = KernelCorpus::new(Limits::OPS, false, 1);
             corpus.learn(&known, &reached(&[1], &[]));
             if avoids {
                 corpus.avoid(&known);
             }
             let made: Vec<_> = (0..400).map(|_| corpus.next()).collect();
-            let mut other = KernelCorpus::new(Limits::OPS, 1);
+            let mut other = KernelCorpus::new(Limits::OPS, false, 1);
             other.avoid(&known);
             made.iter().filter(|made| other.looks_known(made)).count()
         };
@@ -190,11 +201,11 @@ mod tests {
     #[test]
     fn programs_can_be_carried_out_and_depend_on_the_seed_alone() {
         let made = |seed| {
-            let mut corpus = KernelCorpus::new(Limits::RACES, seed);
+            let mut corpus = KernelCorpus::new(Limits::RACES, false, seed);
             let mut made = Vec::new();
             for number in 0..200 {
                 let program = corpus.next();
-                assert!(program.preemptions.is_empty() && program.ops.len() <= MAX_OPS);
+                assert!(program.ops.len() <= MAX_OPS);
                 assert!((2..=4).contains(&program.threads));
                 corpus.learn(&program, &reached(&[number / 2], &[]));
                 made.push(program);
@@ -203,5 +214,25 @@ mod tests {
         };
         assert_eq!(made(1), made(1));
         assert_ne!(made(1), made(2));
+        let preempts = |program: &&Program| !program.preemptions.is_empty();
+        assert!(made(1).iter().filter(preempts).count() > 50);
+    }
+
+    #[test]
+    fn with_huge_pages_all_programs_have_them() {
+        let mut corpus = KernelCorpus::new(Limits::OPS, true, 1);
+        let mut seen = HashSet::new();
+        for number in 0..200 {
+            let program = corpus.next();
+            assert_eq!(program.geometry, Geometry::Tiny);
+            let ops = &program.ops;
+            assert!(
+                ops.iter()
+                    .all(|step| plan::fits_huge_pages(&step.op).is_ok())
+            );
+            corpus.learn(&program, &reached(&[number], &[]));
+            seen.insert(program.thp.to_string());
+        }
+        assert_eq!(seen, ["always", "madvise"].map(str::to_owned).into());
     }
 }

@@ -46,7 +46,7 @@ impl<'a> Fuzzer<'a> {
             args,
             files,
             known: VecDeque::new(),
-            corpus: KernelCorpus::new(limits, args.seed),
+            corpus: KernelCorpus::new(limits, args.huge, args.seed),
             taken: 0,
             began,
             ends: began + Duration::from_secs(seconds),
@@ -93,7 +93,10 @@ impl<'a> Fuzzer<'a> {
             out,
             "linux-fuzz: version={version} target={} seed={} seconds={seconds:.0} programs={} programs/s={:.0} places={places} \
              features={features} corpus={kept} findings={} known={} passed_over={} refused={refused} boots={}",
-            self.args.target.unwrap_or(Target::Ops).name(),
+            match self.args.huge {
+                true => "huge",
+                false => self.args.target.unwrap_or(Target::Ops).name(),
+            },
             self.args.seed,
             tally.programs,
             tally.programs as f64 / seconds,
