@@ -1,5 +1,5 @@
-//! The port to the host. Replies wait until no job is there, or for a short time, because each write
-//! ends in the host: under emulation a write costs as much as several system calls.
+//! The port to the host. Replies wait until no job is there, or for a short time, because a write
+//! ends in the host: under emulation it costs as much as several system calls.
 
 use mm_linux_protocol::{frame, receive, send};
 use serde::Serialize;
