@@ -133,6 +133,13 @@ fn with_port(path: &str, behaviour: &str) {
             if send(&mut port, &reply).is_err() {
                 return;
             }
+        } else if behaviour == "leaves-pages" {
+            // pages stay in use, and each later program finds them
+            left_behind |= forks;
+            reply.leaked = [0, u32::from(left_behind)];
+            if send(&mut port, &reply).is_err() {
+                return;
+            }
         } else if forks {
             reply.id += 1;
             misbehave(&mut port, &reply, behaviour);

@@ -19,7 +19,7 @@ use crate::store::{self, SAVED};
 use mm_fuzz::exec::Executor;
 use mm_fuzz::feedback::{self, Counters, Feedback};
 use mm_fuzz::program::Thp;
-use mm_linux_protocol::Reply;
+use mm_linux_protocol::{GuestEvent, Reply};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -81,6 +81,13 @@ impl<S: CaseSource> Judge<'_, S> {
             ends.into_iter().collect()
         })
     }
+}
+
+/// Whether a program has left something in the guest that later programs would notice: a process
+/// that cannot be ended, an operation that hung, or pages of a device that are still in use.
+fn leaves_traces(reply: &Reply) -> bool {
+    let hung = |event: &GuestEvent| matches!(event, GuestEvent::Hangs(_));
+    reply.stuck || reply.leaked.iter().any(|pages| *pages > 0) || reply.events.iter().any(hung)
 }
 
 /// One guest, and the thread that talks to it.
@@ -217,6 +224,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                     {
                         let mut reply = reply;
                         let leaks = std::mem::take(&mut reply.leaks);
+                        let leaves_traces = leaves_traces(&reply);
                         let verdict = self.verdict(&plan, &reply);
                         let is_known = self.count(&case, verdict);
                         let reached = Reached {
@@ -235,7 +243,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                         if was_close {
                             self.recent.clear();
                         }
-                        if reply.stuck {
+                        if leaves_traces {
                             self.guest = None;
                             self.one_by_one(&mut sent)?;
                         }
@@ -296,7 +304,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                 .and_then(|()| guest.reply::<Reply>(id));
             let verdict = match replied {
                 Ok(reply) => {
-                    if reply.stuck {
+                    if leaves_traces(&reply) {
                         self.guest = None;
                     }
                     self.verdict(&plan, &reply)

@@ -82,3 +82,10 @@ fn a_byte_now_and_then_does_not_keep_a_guest_alive() {
 fn a_guest_that_floods_its_console_is_given_up() {
     is_death("flood", "the guest hangs");
 }
+
+#[test]
+fn what_a_program_leaves_behind_does_not_count_for_the_next() {
+    let tally = judged("leaves-pages");
+    assert_eq!((tally.programs, tally.same, tally.differ), (3, 2, 1));
+    assert_eq!((tally.guests, tally.boots), (1, 2));
+}
