@@ -194,7 +194,7 @@ impl Trace {
         unsafe { libc::ioctl(self.device.as_raw_fd(), ENABLE, TRACE_PC) == 0 }
     }
 
-    /// An operation begins.
+    /// An operation begins, and what was traced before does not count.
     pub fn begin(&self) {
         self.area[0].store(0, Ordering::Relaxed);
     }
@@ -207,5 +207,6 @@ impl Trace {
         // before, so it leaves those places out.
         let places = self.area[1..].iter().take(count);
         places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed), call));
+        self.begin();
     }
 }

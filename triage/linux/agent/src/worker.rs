@@ -115,7 +115,8 @@ impl Worker {
             _ => {}
         }
         system::run_uninterrupted(request.uninterrupted);
-        trace.iter().for_each(Trace::begin);
+        // What was traced since the last operation, such as an observation, counts for this one.
+        // Each place counts once only, and is then no longer traced.
         let response = match request.stops.count {
             0 => self.perform_alone(request),
             _ => self.perform_with_stops(request),
