@@ -29,7 +29,8 @@ pub enum Refusal {
     FailureAside,
     /// A process exits while another operation runs.
     ExitWhileBusy,
-    /// An operation takes an `mmap_lock` for reading while a writer waits for it.
+    /// An operation takes an `mmap_lock`, or the lock of an anon_vma, for reading while a writer
+    /// waits for it.
     QueuedWriter,
     /// A page of a device leaves an mlocked VMA, and then a page of that device outside of mlocked
     /// VMAs is freed. Linux frees the first page late, when it drains the batch of such pages. From
@@ -69,7 +70,7 @@ impl std::fmt::Display for Refusal {
             ),
             Self::ExitWhileBusy => f.write_str("a process exits while another operation runs"),
             Self::QueuedWriter => {
-                f.write_str("an operation overtakes a writer that waits for mmap_lock")
+                f.write_str("an operation overtakes a writer that waits for mmap_lock or an anon_vma")
             }
             Self::LockedDevicePage => f.write_str(
                 "a device page is freed after a page that left an mlocked VMA; Linux frees that earlier page late, when it drains a batch",

@@ -306,20 +306,21 @@ impl Recorder<'_> {
         }
     }
 
-    /// Whether a task has taken an `mmap_lock` for reading in this slice, though a writer waited
-    /// for it. Linux makes readers queue behind that writer.
+    /// Whether a task has taken an `mmap_lock`, or the lock of an anon_vma, for reading in this
+    /// slice, though a writer waited for it. Linux makes readers queue behind that writer.
     fn overtakes_writer(&self, s: &State) -> bool {
         let tasks = s.tasks();
         let overtakes = |event: &Event| {
             let Event::Lock { task, lock, .. } = event else {
                 return false;
             };
-            let Lock::MmapRead(mm) = lock else {
-                return false;
+            let writer = match lock {
+                Lock::MmapRead(mm) => Lock::MmapWrite(*mm),
+                Lock::AnonVmaRead(root) => Lock::AnonVmaWrite(*root),
+                _ => return false,
             };
-            let writer = Some(Wait::Lock(Lock::MmapWrite(*mm)));
             let took = tasks[task.ix()].waiting != Some(Wait::Lock(*lock));
-            took && self.waits.contains(&writer)
+            took && self.waits.contains(&Some(Wait::Lock(writer)))
         };
         s.events().iter().any(overtakes)
     }
